@@ -1,0 +1,63 @@
+# Two promises: `make run` and `make test`. Each installs what it needs, once; a second run installs nothing.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(BIN)/uv pip
+ASSAY_VAR ?= var
+export ASSAY_VAR
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+# Stamps carry the digest of what was installed, so that a changed lock file re-installs and an unchanged one costs nothing.
+RUN_LOCKS := requirements/bootstrap.txt requirements/base.txt requirements/torch.txt
+TEST_LOCKS := requirements/dev.txt
+RUN_STAMP := $(VENV)/.run-$(shell cat $(RUN_LOCKS) | sha256sum | cut -c1-16)
+TEST_STAMP := $(VENV)/.test-$(shell cat $(RUN_LOCKS) $(TEST_LOCKS) | sha256sum | cut -c1-16)
+
+$(RUN_STAMP):
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Assay needs Python 3.11, 3.12 or 3.13; {sys.executable} is {v[0]}.{v[1]}. Try: make PYTHON=python3.11 run")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements/bootstrap.txt
+	VIRTUAL_ENV=$(VENV) $(UV) install -q --require-hashes -r requirements/base.txt
+	VIRTUAL_ENV=$(VENV) $(UV) install -q --no-deps --require-hashes -r requirements/torch.txt 2>/dev/null \
+	  || VIRTUAL_ENV=$(VENV) $(UV) install -q --no-deps --torch-backend cpu torch==2.13.0
+	@rm -f $(VENV)/.run-* && touch $@
+
+$(TEST_STAMP): $(RUN_STAMP)
+	VIRTUAL_ENV=$(VENV) $(UV) install -q --require-hashes -r requirements/dev.txt
+	@rm -f $(VENV)/.test-* && touch $@
+
+.PHONY: setup
+setup: $(RUN_STAMP) ## Install what the service needs, start nothing
+
+.PHONY: run
+run: $(RUN_STAMP) ## Start Assay: web server, workers, sequencer; prints the address and demo logins
+	@exec $(BIN)/python manage.py up
+
+.PHONY: demo
+demo: $(RUN_STAMP) ## Play the whole story in a terminal, on an empty data folder
+	@$(BIN)/python manage.py demo
+
+.PHONY: lint
+lint: $(TEST_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy .
+
+.PHONY: test
+test: $(TEST_STAMP) ## Everything that proves the product
+	@scripts/test
+
+.PHONY: lock
+lock: $(TEST_STAMP)
+	@for f in bootstrap base dev; do VIRTUAL_ENV=$(VENV) $(UV) compile -q --generate-hashes --universal --python-version 3.11 \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' requirements/$$f.in -o requirements/$$f.txt; done
+
+.PHONY: clean
+clean: ## Remove the environment and caches (never the data folder)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

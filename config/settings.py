@@ -1,0 +1,369 @@
+"""Every setting, from the environment. `ASSAY_X_FILE=/path` may stand for `ASSAY_X=value` wherever a secret is meant.
+
+The embedded default (no variable set) is SQLite, local files and a broker of files under `ASSAY_VAR`, in demo mode.
+"""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from environs import Env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+
+
+def _secret(name: str, default: str = "") -> str:
+    """`NAME`, or the content of the file named by `NAME_FILE`."""
+    path = env.str(f"{name}_FILE", "")
+    return Path(path).read_text().strip() if path else env.str(name, default)
+
+
+def _made_once(path: Path, make: str) -> str:
+    """A secret file of this installation, created with mode 0600 on first use."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        file.write(make)
+    return make
+
+
+TESTING = "pytest" in sys.modules
+ASSAY_VAR = Path(env.str("ASSAY_VAR", "var")).expanduser()
+if not ASSAY_VAR.is_absolute():
+    ASSAY_VAR = BASE_DIR / ASSAY_VAR
+ASSAY_VAR.mkdir(parents=True, exist_ok=True)
+ASSAY_KEYS = ASSAY_VAR / "keys"
+
+# Demo mode: example people with one-time login links, plain HTTP on this machine, MFA not required.
+# A host name of your own ends it.
+ASSAY_HOST = env.str("ASSAY_HOST", "")
+DEMO = env.bool("ASSAY_DEMO", not ASSAY_HOST)
+DEBUG = env.bool("ASSAY_DEBUG", False)
+SECURE = not DEMO
+
+SECRET_KEY = _secret("ASSAY_SECRET_KEY") or _made_once(ASSAY_KEYS / "django.key", secrets.token_urlsafe(50))
+PORT = env.int("ASSAY_PORT", 8000)
+ASSAY_URL = env.str("ASSAY_URL", f"https://{ASSAY_HOST}" if ASSAY_HOST else f"http://127.0.0.1:{PORT}").rstrip("/")
+ALLOWED_HOSTS = [ASSAY_HOST] if ASSAY_HOST else ["127.0.0.1", "localhost", "[::1]"]
+if TESTING:
+    ALLOWED_HOSTS += ["testserver"]
+CSRF_TRUSTED_ORIGINS = [ASSAY_URL]
+
+# The log's origin (C2SP): a schema-less URL, decided once and never changed.
+ASSAY_LOG_ORIGIN = env.str("ASSAY_LOG_ORIGIN", f"{ASSAY_HOST or 'assay.localhost'}/log")
+ASSAY_OFFICE_NAME = env.str("ASSAY_OFFICE_NAME", "Assay")
+ASSAY_JURISDICTIONS = env.list("ASSAY_JURISDICTIONS", ["EU", "US"])
+
+ASSAY_MAX_UPLOAD_BYTES = env.int("ASSAY_MAX_UPLOAD_MB", 512) << 20
+ASSAY_MAX_PIXELS = env.int("ASSAY_MAX_MEGAPIXELS", 100) * 1_000_000
+ASSAY_MAX_SECONDS = env.int("ASSAY_MAX_MINUTES", 30) * 60
+
+INSTALLED_APPS = [
+    "core",
+    "ledger",
+    "accounts",
+    "provenance",
+    "detection",
+    "policy",
+    "web",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework",
+    "knox",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "template_partials",
+    "csp",
+    "django_structlog",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "core.http.HeadersMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "core.http.BodyLimitMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "accounts.mfa.RequireSecondFactorMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "core.http.ProblemMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "web.context.office",
+            ],
+        },
+    }
+]
+
+# --- Database ------------------------------------------------------------------------------------------------------
+# SQLite: one writer at a time, taken at BEGIN (IMMEDIATE), durable at COMMIT (synchronous FULL).
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+}
+
+
+def _database(url: str) -> dict[str, object]:
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": ASSAY_VAR / "assay.sqlite3",
+            "OPTIONS": SQLITE_OPTIONS,
+        }
+    from urllib.parse import parse_qsl, unquote, urlsplit
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise RuntimeError("ASSAY_DATABASE_URL must be postgresql://user:password@host:port/name, or empty for SQLite")
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", None) or unquote(parts.hostname or ""),
+        "PORT": parts.port or "",
+        "OPTIONS": options,
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+DATABASES = {"default": _database(_secret("ASSAY_DATABASE_URL"))}
+DATABASES["default"]["ATOMIC_REQUESTS"] = False
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["TEST"] = {"NAME": ASSAY_VAR / "test.sqlite3"}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": cache_url}
+    if (cache_url := env.str("ASSAY_CACHE_URL", ""))
+    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}
+}
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = ASSAY_VAR / "static"
+_S3_BUCKET = env.str("ASSAY_S3_BUCKET", "")
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": ASSAY_VAR / "files"},
+    },
+    "media": {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": _S3_BUCKET,
+            "endpoint_url": env.str("ASSAY_S3_ENDPOINT", "") or None,
+            "region_name": env.str("ASSAY_S3_REGION", "") or None,
+            "access_key": _secret("ASSAY_S3_ACCESS_KEY") or None,
+            "secret_key": _secret("ASSAY_S3_SECRET_KEY") or None,
+            "file_overwrite": True,
+            "default_acl": None,
+        },
+    }
+    if _S3_BUCKET
+    else {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": ASSAY_VAR / "media",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if TESTING
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+FILE_UPLOAD_HANDLERS = ["core.http.LimitedUpload"]
+FILE_UPLOAD_TEMP_DIR = ASSAY_VAR / "scratch"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True, mode=0o700)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
+DATA_UPLOAD_MAX_NUMBER_FILES = 1
+
+# --- Background work ---------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = _secret("ASSAY_BROKER_URL", "filesystem://")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+if CELERY_BROKER_URL == "filesystem://":
+    _queue = ASSAY_VAR / "queue"
+    _queue.mkdir(exist_ok=True, mode=0o700)
+    (_queue / "control").mkdir(exist_ok=True, mode=0o700)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_queue),
+        "data_folder_out": str(_queue),
+        "control_folder": str(_queue / "control"),
+        "polling_interval": 0.1,
+    }
+CELERY_BEAT_SCHEDULE_FILENAME = str(ASSAY_VAR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "core.sweep", "schedule": 5.0},
+}
+
+# --- People ------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/desk/"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_SIGNUP_FORM_CLASS = None
+ACCOUNT_PREVENT_ENUMERATION = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = ASSAY_OFFICE_NAME
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEMO
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if env.str("ASSAY_SMTP_HOST", "")
+    else "django.core.mail.backends.filebased.EmailBackend"
+)
+EMAIL_FILE_PATH = ASSAY_VAR / "mail"
+EMAIL_HOST = env.str("ASSAY_SMTP_HOST", "localhost")
+EMAIL_PORT = env.int("ASSAY_SMTP_PORT", 587)
+EMAIL_HOST_USER = env.str("ASSAY_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = _secret("ASSAY_SMTP_PASSWORD")
+EMAIL_USE_TLS = env.bool("ASSAY_SMTP_TLS", True)
+DEFAULT_FROM_EMAIL = env.str("ASSAY_MAIL_FROM", f"{ASSAY_OFFICE_NAME} <office@{ASSAY_HOST or 'localhost'}>")
+
+# --- API -----------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.tokens.MachineTokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.DenyUnlessAllowed"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "core.http.ByNewest",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "EXCEPTION_HANDLER": "core.http.drf_problem_handler",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {"anon": "120/min", "user": "1200/min", "notices": "30/hour", "pin": "20/hour"},
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+REST_KNOX = {"TOKEN_MODEL": "accounts.MachineToken", "TOKEN_PREFIX": "assay_", "AUTO_REFRESH": False}
+KNOX_TOKEN_MODEL = "accounts.MachineToken"  # noqa: S105 - a model's name
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Assay",
+    "VERSION": "1",
+    "DESCRIPTION": "Register, verify and examine media; report it; read the public log.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+# --- Headers -----------------------------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        "media-src": ["'self'", "blob:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+        "manifest-src": ["'self'"],
+    }
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = SECURE and env.bool("ASSAY_TLS_REDIRECT", True)
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+if env.bool("ASSAY_BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_FAILURE_VIEW = "core.http.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# --- Language and time -------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.str("ASSAY_TIME_ZONE", "UTC")
+
+# --- Logs ----------------------------------------------------------------------------------------------------------
+DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"()": "core.logs.Formatter", "json": env.bool("ASSAY_LOG_JSON", not DEMO)}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env.str("ASSAY_LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django_structlog": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        "PIL": {"level": "WARNING"},
+        "botocore": {"level": "WARNING"},
+    },
+}

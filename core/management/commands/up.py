@@ -1,0 +1,51 @@
+"""`manage.py up`: prepare the data folder, start every process, print where to go."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from core import jobs, storage
+from core.supervisor import Supervisor, port_is_free, services
+
+
+class Command(BaseCommand):
+    help = "Run the whole office in the foreground: web server, worker, beat and sequencer."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default 127.0.0.1).")
+        parser.add_argument("--port", type=int, default=settings.PORT, help="Port (default ASSAY_PORT or 8000).")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = options["host"], options["port"]
+        if not port_is_free(host, port):
+            raise CommandError(
+                f"Port {port} on {host} is taken. Stop what listens there, or choose another: ASSAY_PORT=8001 make run"
+            )
+        self._say("Preparing the data folder …")
+        prepare()
+        supervisor = Supervisor(services(host, port))
+        supervisor.start()
+        address = f"http://{host}:{port}/"
+        if supervisor.wait_until_answering(address):
+            self._say(f"\nAssay is open at {address}   (stop it with Ctrl-C)\n")
+            if settings.DEMO:
+                call_command("demo_people", base=address.rstrip("/"))
+        status = supervisor.watch()
+        if status:
+            raise SystemExit(status)
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def prepare() -> None:
+    """Bring database, cache table, static files and keys up to date, and repair what a killed process left."""
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("createcachetable", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    call_command("prepare_keys")
+    storage.sweep_uploads()
+    jobs.sweep()

@@ -1,0 +1,131 @@
+"""`manage.py up`: every process of the office in the foreground, and one fate for all of them.
+
+If any child dies the others are stopped and the exit status is not zero: a service that is half up is worse than one
+that is down, because nobody notices. Ctrl-C and SIGTERM stop everything and exit 0.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType
+
+import structlog
+
+log = structlog.get_logger()
+
+GRACE = 15.0  # seconds from SIGTERM to SIGKILL
+
+
+@dataclass(frozen=True)
+class Service:
+    """One child: its name for people and its command line (argv)."""
+
+    name: str
+    argv: Sequence[str]
+
+
+class Stopped(Exception):
+    """A signal asked the supervisor to stop."""
+
+
+class Supervisor:
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._services = services
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, _stop)
+        for service in self._services:
+            # Own process groups: a Ctrl-C in the terminal reaches only us, and we stop them in order.
+            self._children[service.name] = subprocess.Popen(  # noqa: S603 - our own commands
+                service.argv, start_new_session=True, stdin=subprocess.DEVNULL
+            )
+
+    def watch(self) -> int:
+        """Wait until a child dies or a signal arrives; stop the rest. Returns the exit status."""
+        try:
+            while True:
+                for name, child in self._children.items():
+                    if child.poll() is not None:
+                        log.error("up.child_died", service=name, status=child.returncode)
+                        sys.stderr.write(f"\n{name} ended with status {child.returncode}; stopping everything.\n")
+                        return 1
+                time.sleep(0.2)
+        except Stopped:
+            return 0
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, signal.SIG_IGN)
+        for child in self._children.values():
+            _signal_group(child, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE
+        for child in self._children.values():
+            try:
+                child.wait(timeout=max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("up.killed", pid=child.pid)
+            # The group may outlive its leader (a pool child in a long native call).
+            _signal_group(child, signal.SIGKILL)
+            child.wait()
+
+    def wait_until_answering(self, url: str, *, seconds: float = 60.0) -> bool:
+        """Whether `url` answers 200 within `seconds` while every child lives."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if any(child.poll() is not None for child in self._children.values()):
+                return False
+            try:
+                with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own http address
+                    return bool(response.status == 200)
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.2)
+        return False
+
+
+def port_is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def services(host: str, port: int) -> list[Service]:
+    """The children of the embedded default: the same commands a unit file or container would run."""
+    python, celery = sys.executable, [sys.executable, "-m", "celery", "-A", "config"]
+    threads = os.environ.get("ASSAY_WEB_THREADS", "8")
+    concurrency = os.environ.get("ASSAY_WORKERS", "2")
+    web = [python, "-m", "gunicorn", "config.wsgi", "--bind", f"{host}:{port}", "--worker-class", "gthread"]
+    web += ["--workers", os.environ.get("ASSAY_WEB_WORKERS", "1"), "--threads", threads, "--timeout", "120"]
+    web += ["--log-level", "warning", "--no-control-socket"]
+    quiet = ["--loglevel", "WARNING"]
+    return [
+        Service("sequencer", [python, "manage.py", "sequencer"]),
+        Service("web", web),
+        Service("worker", [*celery, "worker", *quiet, "-c", concurrency, "--without-gossip", "--without-mingle"]),
+        Service("beat", [*celery, "beat", *quiet, "--pidfile", ""]),
+    ]
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    raise Stopped(signal.Signals(signum).name)
+
+
+def _signal_group(child: subprocess.Popen[bytes], signum: signal.Signals) -> None:
+    try:
+        os.killpg(child.pid, signum)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,139 @@
+"""The cast, the media and the ground everything is tested on.
+
+Alice and Bob create, Dana is depicted, Rita and Ravi review, Greta regulates, Olga operates, Mallory attacks.
+Every test process has a data folder of its own, so the suite runs in parallel and touches nothing of yours.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# Before Django reads its settings: a fresh data folder, whatever the developer's shell says.
+_VAR = tempfile.mkdtemp(prefix="assay-test-")
+_KEEP = {"ASSAY_DATABASE_URL"}  # `scripts/test` runs the suite a second time against PostgreSQL
+for _name in [name for name in os.environ if name.startswith("ASSAY_") and name not in _KEEP]:
+    del os.environ[_name]
+os.environ["ASSAY_VAR"] = _VAR
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's sync API runs an event loop in the test's thread
+
+import pytest  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.core.cache import cache  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from rest_framework.test import APIClient  # noqa: E402
+
+from accounts.models import Membership, Organisation, Role, User  # noqa: E402
+from core import jobs  # noqa: E402
+from core.models import Job  # noqa: E402
+
+PHOTOGRAPHS = Path(__file__).resolve().parent.parent / "web" / "demo" / "photographs"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(_VAR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: "pytest.FixtureRequest") -> None:
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        call_command("createcachetable", verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_ground(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stored media, head guard and caches of one test are not seen by the next."""
+    if any(name in request.fixturenames for name in ("db", "transactional_db", "live_server")):
+        cache.clear()
+    yield
+    for folder in ("media", "scratch", "ledger"):
+        shutil.rmtree(Path(settings.ASSAY_VAR) / folder, ignore_errors=True)
+    (Path(settings.ASSAY_VAR) / "scratch").mkdir(exist_ok=True)
+
+
+def _person(name: str, *roles: Role, organisation: str = "The Office") -> User:
+    home, _ = Organisation.objects.get_or_create(name=organisation)
+    user = User.objects.create_user(f"{name.lower()}@example.org", name=name)
+    for role in roles:
+        Membership.objects.create(user=user, organisation=home, role=role)
+    return user
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return _person("Alice", Role.CREATOR, organisation="Alice’s Studio")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return _person("Bob", Role.CREATOR, organisation="Bob’s Paper")
+
+
+@pytest.fixture
+def mallory(db: None) -> User:
+    return _person("Mallory", Role.CREATOR, organisation="Mallory & Sons")
+
+
+@pytest.fixture
+def rita(db: None) -> User:
+    return _person("Rita", Role.REVIEWER)
+
+
+@pytest.fixture
+def ravi(db: None) -> User:
+    return _person("Ravi", Role.REVIEWER, Role.LEAD_REVIEWER)
+
+
+@pytest.fixture
+def greta(db: None) -> User:
+    return _person("Greta", Role.REGULATOR, organisation="The Regulator")
+
+
+@pytest.fixture
+def olga(db: None) -> User:
+    return _person("Olga", Role.OPERATOR)
+
+
+@pytest.fixture
+def api() -> Callable[..., APIClient]:
+    """A client of the API: `api(alice)` is signed in, `api()` is anonymous."""
+
+    def client(user: User | None = None) -> APIClient:
+        client = APIClient()
+        if user is not None:
+            client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return client
+
+
+@pytest.fixture(scope="session")
+def photo_path() -> Path:
+    """A small real photograph (640 × 427 JPEG), credited beside it."""
+    return PHOTOGRAPHS / "rocket.jpg"
+
+
+@pytest.fixture(scope="session")
+def photo(photo_path: Path) -> bytes:
+    return photo_path.read_bytes()
+
+
+@pytest.fixture
+def settle(db: None) -> Callable[[], None]:
+    """Run what is queued, inline, until nothing is; then let the sequencer sign."""
+
+    def run_all() -> None:
+        from ledger import sequencer
+
+        for _ in range(100):
+            queued = list(Job.objects.filter(state=Job.State.QUEUED).values_list("pk", flat=True))
+            if not queued:
+                break
+            for pk in queued:
+                jobs.run(str(pk))
+        else:
+            raise AssertionError("jobs never settle")
+        sequencer.tick()
+
+    return run_all

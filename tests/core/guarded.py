@@ -1,0 +1,60 @@
+"""Functions that misbehave, for the guard's tests. They run in guarded children only."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from core.problems import Problem
+
+
+def double(number: int) -> int:
+    return number * 2
+
+
+def abort() -> None:
+    os.abort()
+
+
+def hang() -> None:
+    time.sleep(60)
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def eat_memory() -> int:
+    return len(bytearray(2 << 30))
+
+
+def write(path: str, size: int) -> None:
+    with Path(path).open("wb") as file:
+        file.write(b"x" * size)
+
+
+def refuse() -> None:
+    raise Problem("media.odd", "The file is odd", status=422, detail="Very odd.", next_step="Send an even one.")
+
+
+def connect(port: int) -> str:
+    socket.create_connection(("127.0.0.1", port), timeout=1)
+    return "connected"
+
+
+def connect_below_python(port: int) -> int:
+    """connect(2) through libc, past Python's audit hook: only the kernel's empty network can stop it."""
+    import ctypes
+    import struct
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    handle = libc.socket(2, 1, 0)
+    address = struct.pack("=H", 2) + struct.pack("!H4s", port, socket.inet_aton("127.0.0.1")) + bytes(8)
+    return int(libc.connect(handle, address, len(address)))
+
+
+def converse(report: Callable[[int, str], None], ask: Callable[[bytes], bytes]) -> str:
+    report(50, "half way")
+    return ask(b"what is the word?").decode()

@@ -1,0 +1,113 @@
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.guard import Limits, Nursery, Unparseable
+from core.problems import Problem
+
+HERE = "tests.core.guarded"
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Nursery:
+    return Nursery(HERE)
+
+
+@pytest.fixture
+def trap() -> Iterator[socket.socket]:
+    """A listening server that would notice a visitor."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        yield server
+
+
+def test_a_result_comes_back(nursery: Nursery) -> None:
+    assert nursery.call(f"{HERE}:double", {"number": 21}) == 42
+
+
+def test_the_second_call_reuses_the_nursery(nursery: Nursery) -> None:
+    nursery.call(f"{HERE}:double", {"number": 1})
+    process = nursery._process
+    nursery.call(f"{HERE}:double", {"number": 1})
+    assert nursery._process is process
+
+
+@pytest.mark.parametrize(
+    ("function", "limits"),
+    [
+        ("abort", Limits()),
+        ("hang", Limits(wall=0.3)),
+        ("spin", Limits(cpu=1, wall=20)),
+        ("eat_memory", Limits(memory=1 << 30)),
+    ],
+)
+def test_a_child_that_dies_is_a_clear_problem_and_the_next_call_works(
+    nursery: Nursery, function: str, limits: Limits
+) -> None:
+    with pytest.raises(Unparseable) as caught:
+        nursery.call(f"{HERE}:{function}", {}, limits=limits)
+    assert caught.value.code == "media.unparseable"
+    assert caught.value.next_step
+    assert nursery.call(f"{HERE}:double", {"number": 2}) == 4
+
+
+def test_a_child_cannot_fill_the_disk(nursery: Nursery, tmp_path: Path) -> None:
+    target = tmp_path / "big"
+    with pytest.raises(Unparseable):
+        nursery.call(f"{HERE}:write", {"path": str(target), "size": 2 << 20}, limits=Limits(output=1 << 20))
+    assert target.stat().st_size <= 1 << 20
+
+
+def test_a_problem_keeps_its_words(nursery: Nursery) -> None:
+    with pytest.raises(Problem) as caught:
+        nursery.call(f"{HERE}:refuse", {})
+    assert (caught.value.code, caught.value.status, caught.value.next_step) == ("media.odd", 422, "Send an even one.")
+
+
+def test_a_child_reaches_no_network_by_python(nursery: Nursery, trap: socket.socket) -> None:
+    with pytest.raises(Unparseable):
+        nursery.call(f"{HERE}:connect", {"port": trap.getsockname()[1]})
+    with pytest.raises(TimeoutError):
+        trap.accept()
+
+
+def test_a_child_reaches_no_network_below_python(nursery: Nursery, trap: socket.socket) -> None:
+    assert nursery.call(f"{HERE}:connect_below_python", {"port": trap.getsockname()[1]}) == -1
+    with pytest.raises(TimeoutError):
+        trap.accept()
+
+
+def test_a_child_reports_and_asks(nursery: Nursery) -> None:
+    heard: list[tuple[int, str]] = []
+    asked: list[bytes] = []
+
+    def answer(question: bytes) -> bytes:
+        asked.append(question)
+        return b"hallmark"
+
+    word = nursery.call(f"{HERE}:converse", {}, progress=lambda p, n: heard.append((p, n)), ask=answer)
+    assert (word, heard, asked) == ("hallmark", [(50, "half way")], [b"what is the word?"])
+
+
+def test_a_killed_nursery_is_replaced(nursery: Nursery) -> None:
+    nursery.call(f"{HERE}:double", {"number": 1})
+    assert nursery._process is not None
+    nursery._process.kill()
+    nursery._process.wait()
+    assert nursery.call(f"{HERE}:double", {"number": 3}) == 6
+
+
+def test_a_call_is_quick_once_the_nursery_is_up(nursery: Nursery) -> None:
+    """Ratio in the same run: a warm call against starting a nursery of one's own."""
+    started = time.perf_counter()
+    Nursery(HERE).call(f"{HERE}:double", {"number": 1})
+    cold = time.perf_counter() - started
+    warm = []
+    for _ in range(5):
+        started = time.perf_counter()
+        nursery.call(f"{HERE}:double", {"number": 1})
+        warm.append(time.perf_counter() - started)
+    assert min(warm) < cold

@@ -1,0 +1,138 @@
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+
+from core import jobs
+from core.clock import now
+from core.models import Job
+from core.problems import Problem
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def bench() -> Iterator[list[str]]:
+    """Three handlers: one that works, one that crashes, one that refuses; and what was seen."""
+    seen: list[str] = []
+
+    def works(job: Job) -> None:
+        jobs.report(job, 40, "half way")
+        seen.append(str(job.args["word"]))
+
+    def crashes(job: Job) -> None:
+        seen.append(f"run {job.runs}")
+        raise ZeroDivisionError
+
+    def refuses(job: Job) -> None:
+        raise Problem("media.odd", "The file is odd", detail="Very odd.")
+
+    jobs.handler("test.works")(works)
+    jobs.handler("test.crashes", on_failed=lambda job: seen.append(f"failed visibly: {job.error_code}"))(crashes)
+    jobs.handler("test.refuses")(refuses)
+    yield seen
+    for name in ("test.works", "test.crashes", "test.refuses"):
+        jobs._handlers.pop(name)
+        jobs._on_failed.pop(name, None)
+
+
+def test_a_job_runs_once(bench: list[str]) -> None:
+    job = jobs.enqueue("test.works", word="hello")
+    jobs.run(str(job.pk))
+    jobs.run(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.runs, job.progress, bench) == (Job.State.DONE, 1, 100, ["hello"])
+
+
+def test_a_job_with_a_key_is_enqueued_once(bench: list[str]) -> None:
+    first = jobs.enqueue("test.works", key="the key", word="one")
+    second = jobs.enqueue("test.works", key="the key", word="two")
+    assert first.pk == second.pk
+
+
+def test_an_unknown_job_is_refused_at_once() -> None:
+    with pytest.raises(RuntimeError, match="no handler"):
+        jobs.enqueue("nobody.does_this")
+
+
+def test_a_refusal_fails_the_job_with_its_words(bench: list[str]) -> None:
+    job = jobs.enqueue("test.refuses")
+    jobs.run(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.error_code, job.error_detail) == (Job.State.FAILED, "media.odd", "Very odd.")
+
+
+def test_a_crash_is_tried_three_times_and_then_fails_visibly(bench: list[str]) -> None:
+    job = jobs.enqueue("test.crashes")
+    for _ in range(5):
+        jobs.run(str(job.pk))
+    job.refresh_from_db()
+    assert bench == ["run 1", "run 2", "run 3", "failed visibly: job.crashed"]
+    assert (job.state, job.error_code) == (Job.State.FAILED, "job.crashed")
+
+
+def test_a_job_of_a_dead_worker_is_queued_again(bench: list[str]) -> None:
+    job = jobs.enqueue("test.works", word="again")
+    dead = now() - dt.timedelta(minutes=1)
+    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING, runs=1, heartbeat_at=dead)
+    assert jobs.sweep() >= 1
+    jobs.run(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.runs) == (Job.State.DONE, 2)
+
+
+def test_a_job_whose_worker_died_three_times_is_given_up_visibly(bench: list[str]) -> None:
+    job = jobs.enqueue("test.crashes")
+    dead = now() - dt.timedelta(minutes=1)
+    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING, runs=3, heartbeat_at=dead)
+    jobs.sweep()
+    job.refresh_from_db()
+    assert (job.state, job.error_code) == (Job.State.FAILED, "job.died")
+    assert bench == ["failed visibly: job.died"]
+
+
+def test_a_living_worker_is_left_alone(bench: list[str]) -> None:
+    job = jobs.enqueue("test.works", word="x")
+    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING, runs=1, heartbeat_at=now())
+    jobs.sweep()
+    job.refresh_from_db()
+    assert job.state == Job.State.RUNNING
+
+
+def test_a_lost_message_is_sent_again(bench: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(jobs, "_wake", lambda job: sent.append(str(job.pk)))
+    job = jobs.enqueue("test.works", word="x")
+    assert jobs.sweep() == 0
+    with time_machine.travel(now() + jobs.RESEND_AFTER, tick=False):
+        assert jobs.sweep() == 1
+    assert sent == [str(job.pk)]
+
+
+def test_two_workers_woken_for_one_job_do_not_both_run_it(bench: list[str]) -> None:
+    """The claim is a conditional UPDATE: the second worker comes exactly while the first one works."""
+    job = jobs.enqueue("test.works", word="once")
+    inner = jobs._handlers["test.works"]
+
+    def interrupted(current: Job) -> None:
+        jobs.run(str(job.pk))
+        inner(current)
+
+    jobs._handlers["test.works"] = interrupted
+    jobs.run(str(job.pk))
+    assert bench == ["once"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rolled_back_caller_leaves_no_job_and_sends_nothing(
+    bench: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import transaction
+
+    sent: list[str] = []
+    monkeypatch.setattr(jobs, "_wake", lambda job: sent.append(str(job.pk)))
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        jobs.enqueue("test.works", word="never")
+        raise ZeroDivisionError
+    assert (Job.objects.count(), sent) == (0, [])
