@@ -53,6 +53,10 @@ lint: $(TEST_STAMP)
 test: $(TEST_STAMP) ## Everything that proves the product
 	@scripts/test
 
+.PHONY: bench
+bench: $(RUN_STAMP) ## Print every figure the documents quote, with the machine they were taken on
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
 .PHONY: lock
 lock: $(TEST_STAMP)
 	@for f in bootstrap base dev; do VIRTUAL_ENV=$(VENV) $(UV) compile -q --generate-hashes --universal --python-version 3.11 \

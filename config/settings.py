@@ -221,14 +221,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
 # --- Background work ---------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = _secret("ASSAY_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = _secret("ASSAY_BROKER_URL", "filesystem://localhost/")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
-if CELERY_BROKER_URL == "filesystem://":
+if CELERY_BROKER_URL.startswith("filesystem:"):
     _queue = ASSAY_VAR / "queue"
     _queue.mkdir(exist_ok=True, mode=0o700)
     (_queue / "control").mkdir(exist_ok=True, mode=0o700)

@@ -105,9 +105,37 @@ def keep(path: Path, sha256: str) -> str:
     """Store a local file under its content's key, whose bytes are never rewritten. Returns the key."""
     key, store = key_of(sha256), storages["media"]
     if not store.exists(key):
-        with path.open("rb") as file:
-            store.save(key, File(file))
+        with scratch_path() as whole:
+            _link_or_copy(path, whole)
+            with whole.open("rb") as file:
+                saved = store.save(key, _Whole(file))
+        if saved != key:  # another process was quicker, and Django gave ours another name
+            store.delete(saved)
     return key
+
+
+class _Whole(File):  # type: ignore[type-arg]  # generic in the stubs only
+    """Django moves a file that has a path of its own, so a killed process never leaves half a file under a key."""
+
+    def temporary_file_path(self) -> str:
+        return str(self.name)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def exists(key: str) -> bool:
+    return storages["media"].exists(key)
+
+
+def digest(path: Path) -> tuple[str, int]:
+    """SHA-256 (lower-case hex) and size in bytes of a local file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
 
 
 def keep_bytes(data: bytes) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from core import jobs, storage
+from core.preparation import prepare
 from core.supervisor import Supervisor, port_is_free, services
 
 
@@ -39,13 +39,3 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
-
-
-def prepare() -> None:
-    """Bring database, cache table, static files and keys up to date, and repair what a killed process left."""
-    call_command("migrate", verbosity=0, interactive=False)
-    call_command("createcachetable", verbosity=0)
-    call_command("collectstatic", verbosity=0, interactive=False)
-    call_command("prepare_keys")
-    storage.sweep_uploads()
-    jobs.sweep()

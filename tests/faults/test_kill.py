@@ -1,0 +1,133 @@
+"""kill -9 in the worst moments: then every job is done or visibly failed, nothing is half registered, the log holds."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PHOTOGRAPHS
+from tests.office import ROOT, Office
+
+pytestmark = pytest.mark.xdist_group("office")
+
+STATE = """
+import json
+from core.models import Job
+from provenance.models import Asset
+from detection.models import Run
+from core import storage
+print(json.dumps({
+    "jobs": sorted(Job.objects.values_list("state", flat=True)),
+    "runs": sorted(Run.objects.values_list("state", flat=True)),
+    "assets": Asset.objects.count(),
+    "half": sum(1 for a in Asset.objects.all()
+                if a.renditions.count() < 3 or not a.manifests.exists() or not a.fingerprints.exists()),
+    "scratch": sorted(p.name for p in storage.scratch_dir().iterdir()),
+}))
+"""
+
+
+def _state(office: Office) -> dict[str, list[str] | int]:
+    return dict(json.loads(office.python(STATE)))
+
+
+def _settled(office: Office) -> bool:
+    state = _state(office)
+    return not {"queued", "running"} & set(state["jobs"])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path / "var")
+
+
+def test_the_worker_is_killed_in_the_middle_of_an_analysis(office: Office) -> None:
+    running = "from core.models import Job; print(Job.objects.filter(state='running').count())"
+    with office:
+        office.wait_for(lambda: office.python(running).strip() != "0", "an analysis to be under way")
+        for pid in office.children("celery -A config worker"):
+            _kill(pid)
+        assert office.wait_until_down() == 1, "one dead child takes the office down, visibly"
+        assert "worker ended" in office.text
+        office.start()
+        office.wait_for(lambda: _settled(office), "every job to be over")
+        state = _state(office)
+        assert set(state["jobs"]) <= {"done", "failed"}  # type: ignore[arg-type]
+        assert set(state["runs"]) == {"done"}  # type: ignore[arg-type]
+        assert state["half"] == 0
+        assert office.manage("check_log", check=False).returncode == 0
+    assert office.stop() == 0
+
+
+def test_the_web_server_is_killed_in_the_middle_of_an_upload(office: Office) -> None:
+    with office:
+        office.wait_for(lambda: _settled(office), "the seeded assets to be examined")
+        before = _state(office)
+        upload = _half_an_upload(office.port, office)
+        office.wait_for(lambda: bool(_scratch(office)), "the upload to arrive in part")
+        for pid in office.children("gunicorn"):
+            _kill(pid)
+        upload.close()
+        assert office.wait_until_down() == 1
+        _age(office)
+        office.start()
+        after = _state(office)
+        assert (after["assets"], after["half"], after["scratch"]) == (before["assets"], 0, [])
+        assert office.manage("check_log", check=False).returncode == 0
+
+
+def test_a_second_office_on_the_same_port_is_told_what_to_do(office: Office) -> None:
+    with office:
+        second = subprocess.run(
+            [sys.executable, "manage.py", "up", "--port", str(office.port)],
+            cwd=ROOT,
+            env={**os.environ, "ASSAY_VAR": str(office.var)},
+            capture_output=True,
+            text=True,
+        )
+        assert second.returncode != 0
+        assert "ASSAY_PORT" in second.stderr
+        assert office.get("/")[0] == 200
+
+
+def _half_an_upload(port: int, office: Office) -> socket.socket:
+    """A registration whose second half never comes, authenticated by a machine token."""
+    token = office.python(
+        "from accounts.models import MachineToken, Scope, User\n"
+        "user = User.objects.filter(memberships__role='creator').first()\n"
+        "row, token = MachineToken.objects.create(user, name='t', scopes=[Scope.ASSETS_WRITE])\nprint(token)"
+    ).strip()
+    photo = (PHOTOGRAPHS / "deep-field.jpg").read_bytes()
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    body = head + photo * 4
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.sendall(
+        b"POST /api/v1/assets HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        + f"Authorization: Bearer {token}\r\nContent-Length: {len(body) * 10}\r\n".encode()
+        + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        + body
+    )
+    return connection
+
+
+def _scratch(office: Office) -> list[Path]:
+    return [path for path in (office.var / "scratch").iterdir() if path.is_file() and path.stat().st_size > 0]
+
+
+def _age(office: Office) -> None:
+    """An hour passes for what was left behind."""
+    for path in _scratch(office):
+        os.utime(path, (time.time() - 7200, time.time() - 7200))
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

