@@ -6,6 +6,7 @@ The embedded default (no variable set) is SQLite, local files and a broker of fi
 import os
 import secrets
 import sys
+import tempfile
 from pathlib import Path
 
 from environs import Env
@@ -32,7 +33,22 @@ def _made_once(path: Path, make: str) -> str:
     return make
 
 
+def _test_ground() -> None:
+    """A fresh data folder and none of the developer's settings for each test process.
+
+    It must happen here: pytest-django reads the settings before any conftest.py is imported, and a suite that clears
+    its ground in the folder of a running installation would destroy it.
+    """
+    kept = ("ASSAY_DATABASE_URL", "ASSAY_CHROMIUM")  # `scripts/test` and the developer choose these for the tests
+    for name in [name for name in os.environ if name.startswith("ASSAY_") and name not in kept]:
+        del os.environ[name]
+    os.environ["ASSAY_VAR"] = tempfile.mkdtemp(prefix="assay-test-")
+    (Path(os.environ["ASSAY_VAR"]) / "static").mkdir()
+
+
 TESTING = "pytest" in sys.modules
+if TESTING:
+    _test_ground()
 ASSAY_VAR = Path(env.str("ASSAY_VAR", "var")).expanduser()
 if not ASSAY_VAR.is_absolute():
     ASSAY_VAR = BASE_DIR / ASSAY_VAR
@@ -241,6 +257,7 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
 CELERY_BEAT_SCHEDULE_FILENAME = str(ASSAY_VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "core.sweep", "schedule": 5.0},
+    "clocks": {"task": "policy.strike", "schedule": 60.0},
 }
 
 # --- People ------------------------------------------------------------------------------------------------------

@@ -6,33 +6,27 @@ Every test process has a data folder of its own, so the suite runs in parallel a
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# Before Django reads its settings: a fresh data folder, whatever the developer's shell says.
-_VAR = tempfile.mkdtemp(prefix="assay-test-")
-_KEEP = {"ASSAY_DATABASE_URL"}  # `scripts/test` runs the suite a second time against PostgreSQL
-for _name in [name for name in os.environ if name.startswith("ASSAY_") and name not in _KEEP]:
-    del os.environ[_name]
-os.environ["ASSAY_VAR"] = _VAR
+# `config.settings` gave this test process a data folder of its own when pytest-django loaded it, before this file.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's sync API runs an event loop in the test's thread
 
-import pytest  # noqa: E402
-from django.conf import settings  # noqa: E402
-from django.core.cache import cache  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from rest_framework.test import APIClient  # noqa: E402
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.core.management import call_command
+from rest_framework.test import APIClient
 
-from accounts.models import Membership, Organisation, Role, User  # noqa: E402
-from core import jobs  # noqa: E402
-from core.models import Job  # noqa: E402
+from accounts.models import Membership, Organisation, Role, User
+from core import jobs
+from core.models import Job
 
 PHOTOGRAPHS = Path(__file__).resolve().parent.parent / "web" / "demo" / "photographs"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    shutil.rmtree(_VAR, ignore_errors=True)
+    shutil.rmtree(settings.ASSAY_VAR, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +38,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: "pytest.FixtureReq
 @pytest.fixture(autouse=True)
 def _fresh_ground(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Stored media, head guard and caches of one test are not seen by the next."""
-    if any(name in request.fixturenames for name in ("db", "transactional_db", "live_server")):
-        cache.clear()
+    for ground in ("live_server", "transactional_db", "db"):
+        if ground in request.fixturenames:
+            request.getfixturevalue(ground)  # an autouse fixture comes before the database is opened for the test
+            cache.clear()
+            break
     yield
     for folder in ("media", "scratch", "ledger"):
         shutil.rmtree(Path(settings.ASSAY_VAR) / folder, ignore_errors=True)

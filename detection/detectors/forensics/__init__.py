@@ -1,0 +1,14 @@
+"""Whether one area of a picture carries other fine noise than the rest of it, and where."""
+
+from detection.detectors import About
+
+ABOUT = About(
+    name="forensics",
+    title="Noise and compression inconsistency",
+    version="1.0",
+    kinds=("image", "video"),
+    shares=("runtime.py", "pictures.py", "heatmap.py"),
+    preload=("detection.detectors.forensics.detector",),
+    memory=8 << 30,  # torch maps far more address space than it uses
+    wall=120.0,
+)

@@ -1,0 +1,243 @@
+"""Examining a registered work: one run for each (work, detector, version), in a guarded child, recorded in the ledger.
+
+A run is claimed by one conditional UPDATE and ended by another that names the same attempt, so that neither two
+workers nor one that was taken for dead can record a result twice. A run whose worker was killed is taken up again by
+its job's next try.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import structlog
+from django.db import transaction
+
+from core import jobs, storage
+from core.canonical import Json
+from core.clock import now
+from core.models import Job
+from core.problems import NotFound, Problem
+from detection import guarded, registry
+from detection.detectors import Strength
+from detection.models import RANK, Finding, Run
+from detection.registry import DetectorInfo
+from ledger import log as ledger_log
+from ledger.events import EventType
+from ledger.models import Entry
+from provenance.models import Asset, Rendition
+
+log = structlog.get_logger()
+
+JOB = "detection.examine"
+ACTOR = "system:detection"
+# Longer than any detector may run: without a job to ask, a run older than this has lost its worker.
+ABANDONED_AFTER = dt.timedelta(minutes=10)
+
+CRASHED = Problem(
+    "detection.crashed",
+    "The examination broke off",
+    status=500,
+    detail="Something broke on our side while this work was examined. The work itself is unharmed.",
+)
+
+
+def examine(asset: Asset, detector: str, *, job: Job | None = None, again: bool = False) -> Run:
+    """Have `detector` examine the file of `asset` as it was sent, unless it has done so.
+
+    Returns the run: done or failed (its error says why, in words), or running when another worker is at it. A failed
+    run is tried once more only if `again`. Progress goes to `job`. Raises NotFound for an unknown detector or one
+    that does not read this kind of media, and whatever else is our own fault; what is the file's fault is a failed run.
+    """
+    info = registry.detector(detector)
+    if asset.kind not in info.kinds:
+        raise NotFound("detector for this kind of media")
+    run, _ = Run.objects.get_or_create(
+        asset=asset, detector=info.name, version=info.version, defaults={"model_digest": info.model_digest}
+    )
+    if not _claim(run, info, job, again=again):
+        return run
+    try:
+        _work(run, info, job)
+    except Problem as problem:
+        log.info("detection.failed", run=str(run.pk), detector=info.name, code=problem.code)
+        _end(run, problem=problem)
+    except Exception:
+        # Our own fault. The caller's job tries again; until then the run says so instead of “running” for ever.
+        _end(run, problem=CRASHED)
+        raise
+    return run
+
+
+def _claim(run: Run, info: DetectorInfo, job: Job | None, *, again: bool) -> bool:
+    """Make this process the run's worker. False: it is over, or somebody else is at it."""
+    if not _may_be_taken(run, job, again=again):
+        return False
+    claimed = Run.objects.filter(pk=run.pk, state=run.state, attempt=run.attempt).update(
+        state=Run.State.RUNNING,
+        attempt=run.attempt + 1,
+        job=job,
+        model_digest=info.model_digest,
+        started_at=now(),
+        finished_at=None,
+        error_code="",
+        error_detail="",
+    )
+    run.refresh_from_db()
+    return claimed == 1
+
+
+def _may_be_taken(run: Run, job: Job | None, *, again: bool) -> bool:
+    match run.state:
+        case Run.State.QUEUED:
+            return True
+        case Run.State.FAILED:
+            return again
+        case Run.State.RUNNING:
+            return _abandoned(run, job)
+    return False
+
+
+def _abandoned(run: Run, job: Job | None) -> bool:
+    """Running, but by no worker any more: by an earlier try of this very job, by a job that is not running, or too
+    long ago.
+    """
+    if run.job is not None:
+        return run.job.state != Job.State.RUNNING or (job is not None and run.job_id == job.pk)
+    return run.started_at is None or run.started_at < now() - ABANDONED_AFTER
+
+
+def _work(run: Run, info: DetectorInfo, job: Job | None) -> None:
+    def progress(percent: int, note: str) -> None:
+        if job:
+            jobs.report(job, percent, f"{info.title}: {note}" if note else info.title)
+
+    progress(1, "starting")
+    original = run.asset.rendition(Rendition.Role.ORIGINAL)
+    with _copy_of(original.key) as path, storage.scratch_path() as work:
+        out = work.parent / "out"
+        out.mkdir()
+        found = guarded.examine(info, path, original.media_type, out, progress=progress)
+        findings = [finding_of(run, one, _keep(one)) for one in found]
+        _end(run, findings=findings)
+
+
+@contextmanager
+def _copy_of(key: str) -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(storage.local_copy(key))
+        except FileNotFoundError as error:
+            raise Problem(
+                "detection.file_missing",
+                "The stored file is missing",
+                status=503,
+                detail="The file of this work could not be read from storage. Nothing was examined.",
+                next_step="Tell the operator; once the file is back, ask for the examination again.",
+            ) from error
+        yield path
+
+
+def _keep(one: guarded.Checked) -> str:
+    """The key of its heat map, "" without one. A crash before the commit leaves a file no row names, which is swept."""
+    return storage.keep_bytes(one.picture.read_bytes())[0] if one.picture else ""
+
+
+def finding_of(run: Run, one: guarded.Checked, heatmap_key: str = "") -> Finding:
+    """The row of a reading, not saved."""
+    reading = one.reading
+    return Finding(
+        run=run,
+        signal=reading.signal,
+        strength=reading.strength.value,
+        statement=reading.statement,
+        score=reading.score,
+        details=dict(reading.details),
+        heatmap_key=heatmap_key,
+    )
+
+
+def _end(run: Run, *, findings: Sequence[Finding] = (), problem: Problem | None = None) -> None:
+    """Record the outcome and its ledger entry, both or neither; nothing if this attempt was taken over."""
+    state = Run.State.FAILED if problem else Run.State.DONE
+    with transaction.atomic():
+        mine = Run.objects.filter(pk=run.pk, state=Run.State.RUNNING, attempt=run.attempt)
+        ended = mine.update(
+            state=state,
+            finished_at=now(),
+            error_code=problem.code[:64] if problem else "",
+            error_detail=_words(problem)[:500] if problem else "",
+        )
+        if ended == 1:
+            Finding.objects.filter(run=run).delete()
+            for finding in findings:
+                finding.save(force_insert=True)
+            Run.objects.filter(pk=run.pk).update(entry=_record(run, findings, problem))
+    run.refresh_from_db()
+
+
+def _words(problem: Problem) -> str:
+    if problem.code == "media.unparseable":  # the guard speaks of an upload; this work is registered and stays so
+        return (
+            f"{problem.detail.removesuffix(' Nothing was kept.')} The work itself is unharmed; nothing was found out."
+        )
+    return problem.detail or problem.title
+
+
+def _record(run: Run, findings: Sequence[Finding], problem: Problem | None) -> Entry:
+    facts: dict[str, Json] = {
+        "detector": run.detector,
+        "version": run.version,
+        "model_digest": run.model_digest,
+        "outcome": "failed" if problem else "done",
+        "calibrated": False,
+    }
+    if problem:
+        facts["error_code"] = problem.code
+    else:
+        strongest = max(findings, key=lambda finding: RANK[finding.strength], default=None)
+        facts["strength"] = strongest.strength if strongest else Strength.NONE.value
+        facts["score"] = strongest.score if strongest else ""
+    return ledger_log.append(
+        EventType.DETECTION_RECORDED,
+        actor=ACTOR,
+        role="system",
+        object=f"asset:{run.asset_id}",
+        refs=[run.asset.entry],
+        facts=facts,
+    )
+
+
+# --- On request -----------------------------------------------------------------------------------------------------
+
+
+def request_examination(asset: Asset, names: Sequence[str] = ()) -> Job:
+    """Queue an examination of `asset` by the named detectors (all that read its kind if none is named).
+
+    Who asks twice gets the same job while it is not over. Runs that are done are not repeated; failed ones are.
+    Raises NotFound for a detector that does not exist or does not read this kind.
+    """
+    able = {info.name for info in registry.for_kind(asset.kind)}
+    if set(names) - able:
+        raise NotFound("detector for this kind of media")
+    wanted = sorted(set(names) or able)
+    with transaction.atomic():
+        waiting = Job.objects.filter(
+            name=JOB, args__asset=str(asset.pk), state__in=[Job.State.QUEUED, Job.State.RUNNING]
+        ).order_by("pk")
+        same = next((job for job in waiting if job.args.get("detectors") == wanted), None)
+        return same or jobs.enqueue(JOB, asset=str(asset.pk), detectors=wanted)
+
+
+def forget_unfinished(job: Job) -> None:
+    """`on_failed` of a job that examined: a run its dead worker left behind is failed where people look."""
+    for run in Run.objects.filter(job=job, state=Run.State.RUNNING).select_related("asset__entry"):
+        _end(run, problem=Problem(job.error_code, "The examination was given up", detail=job.error_detail))
+
+
+@jobs.handler(JOB, on_failed=forget_unfinished)
+def run_examination(job: Job) -> None:
+    """The job behind `request_examination`."""
+    asset = Asset.objects.select_related("entry").get(pk=job.args["asset"])
+    for name in job.args["detectors"]:
+        examine(asset, name, job=job, again=True)

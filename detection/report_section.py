@@ -1,0 +1,105 @@
+"""What detection adds to the report on any file: what the file declares, and what the register knows of it or its
+likes.
+"""
+
+from typing import Any
+
+import structlog
+
+from core import storage
+from core.canonical import Json
+from core.problems import Problem
+from detection import examination, guarded, registry
+from detection.models import Finding, Run
+from detection.wording import UNCALIBRATED_NOTE
+from provenance.verification import Report, register_section
+
+log = structlog.get_logger()
+
+# Quick and light: it reads bytes, loads no torch, and so may run while somebody waits.
+AT_ONCE = "declared"
+MOST_WORKS = 5
+
+
+def section(report: Report) -> dict[str, Json]:
+    """{"runs": [run], "note"}: runs as in the API, each with `about` and `asset_id`.
+
+    about: "this_file" for what was examined just now and is not kept (no ids), "registered_work" for a work with these
+    very bytes, "similar_work" for one that only looks like it. A file that could not be examined has no run of its own;
+    the rest of the report stands.
+    """
+    return {"runs": [*_of_this_file(report), *_of_register(report)], "note": UNCALIBRATED_NOTE}
+
+
+def _of_this_file(report: Report) -> list[Json]:
+    info = registry.detector(AT_ONCE)
+    if report.path is None or report.media_type.split("/")[0] not in info.kinds:
+        return []
+    try:
+        with storage.scratch_path() as work:
+            found = guarded.examine(info, report.path, report.media_type, work.parent)
+    except Problem as problem:
+        log.info("detection.not_declared", code=problem.code)
+        return []
+    # Rows that are never saved, so that both kinds of run have one shape.
+    run = Run(detector=info.name, version=info.version, model_digest=info.model_digest, state=Run.State.DONE)
+    findings = [{**finding_as_dict(examination.finding_of(run, one)), "id": None} for one in found]
+    return [{**_run_as_dict(run), "id": None, "findings": findings, "about": "this_file", "asset_id": None}]
+
+
+def _of_register(report: Report) -> list[Json]:
+    """The works are those the report may name already; their findings are no more secret than they are."""
+    works = {match.asset_id: match for match in report.matches[:MOST_WORKS]}
+    runs = Run.objects.filter(asset__in=list(works), state=Run.State.DONE).prefetch_related("findings")
+    order = list(works)
+    shown: list[Json] = []
+    for run in sorted(runs, key=lambda run: (order.index(run.asset_id), run.detector, run.pk)):
+        about = "registered_work" if works[run.asset_id].tier == "exact" else "similar_work"
+        shown.append({**run_as_dict(run), "about": about, "asset_id": str(run.asset_id)})
+    return shown
+
+
+def run_as_dict(run: Run) -> dict[str, Any]:
+    """A run and its findings as JSON values, no floats."""
+    return {**_run_as_dict(run), "findings": [finding_as_dict(finding) for finding in run.findings.all()]}
+
+
+def _run_as_dict(run: Run) -> dict[str, Any]:
+    return {
+        "id": str(run.pk),
+        "detector": run.detector,
+        "title": _title(run.detector),
+        "version": run.version,
+        "model_digest": run.model_digest,
+        "state": run.state,
+        "started_at": _moment(run.started_at),
+        "finished_at": _moment(run.finished_at),
+        "error_code": run.error_code,
+        "error_detail": run.error_detail,
+    }
+
+
+def finding_as_dict(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": str(finding.pk),
+        "signal": finding.signal,
+        "strength": finding.strength,
+        "strength_words": finding.strength_words,
+        "calibrated": finding.calibrated,
+        "statement": finding.statement,
+        "score": finding.score,
+        "details": finding.details,
+        "heatmap": f"/api/v1/findings/{finding.pk}/heatmap" if finding.heatmap_key else None,
+    }
+
+
+def _moment(when: Any) -> str | None:
+    return when.isoformat() if when else None
+
+
+def _title(name: str) -> str:
+    """A detector that was removed since is called by its name."""
+    return next((info.title for info in registry.all_detectors() if info.name == name), name)
+
+
+register_section("findings", section)

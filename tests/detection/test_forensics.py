@@ -1,0 +1,178 @@
+"""The pixel detector really looks at pixels: it points at edited areas, and a random map does not pass the same
+check.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.problems import Problem
+from detection import pictures
+from detection.detectors.forensics import detector
+from detection.detectors.forensics.detector import BLOCK
+from tests.conftest import PHOTOGRAPHS
+from tests.detection import media
+
+NAMES = ("rocket.jpg", "coffee.jpg", "cat.jpg", "deep-field.jpg")
+PLACES = ((0.15, 0.2), (0.55, 0.45))
+SHARE = 0.3  # of the shorter side
+
+
+def boxes(image: Image.Image) -> list[media.Box]:
+    side = int(min(image.size) * SHARE)
+    corners = [(int(image.width * x), int(image.height * y)) for x, y in PLACES]
+    return [(x, y, x + side, y + side) for x, y in corners]
+
+
+def map_of(image: Image.Image, path: Path) -> np.ndarray:
+    path.write_bytes(media.png(image))
+    return detector.inconsistency(pictures.read_picture(str(path))).heat
+
+
+def inside(box: media.Box, shape: tuple[int, ...]) -> np.ndarray:
+    rows, columns = (np.indices(shape) + 0.5) * BLOCK
+    across, down = (columns > box[0]) & (columns < box[2]), (rows > box[1]) & (rows < box[3])
+    return np.asarray(across & down)
+
+
+def hotter_inside(heat: np.ndarray, mask: np.ndarray) -> float:
+    """The share of pairs (a block inside, a block outside) of which the one inside is hotter: 0.5 is chance."""
+    one, other = heat[mask][:, None], heat[~mask][None]
+    return float((one > other).mean() + 0.5 * (one == other).mean())
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """(edit, map of the edited photograph, map of the untouched one, blocks of the edit) for 48 edits."""
+    path = tmp_path_factory.mktemp("maps") / "picture.png"
+    photos = [Image.open(PHOTOGRAPHS / name).convert("RGB") for name in NAMES]
+    found = []
+    for index, image in enumerate(photos):
+        untouched = map_of(image, path)
+        for how in media.EDITS:
+            for box in boxes(image):
+                heat = map_of(media.edited(image, how, box, photos[index - 1]), path)
+                found.append((how, heat, untouched, inside(box, heat.shape)))
+    return found
+
+
+def test_the_heat_is_higher_inside_every_kind_of_edit_than_outside(trials: list) -> None:
+    for how in media.EDITS:
+        scores = [hotter_inside(heat, mask) for kind, heat, _, mask in trials if kind == how]
+        assert np.mean(scores) > 0.7, f"{how}: {scores}"
+
+
+def test_the_same_places_of_the_untouched_photographs_are_not_hotter(trials: list) -> None:
+    assert np.mean([hotter_inside(untouched, mask) for _, _, untouched, mask in trials]) < 0.65
+    gains = [hotter_inside(heat, mask) - hotter_inside(untouched, mask) for _, heat, untouched, mask in trials]
+    assert np.mean(gains) > 0.2
+
+
+def test_the_peak_falls_into_the_edit_far_more_often_than_chance(trials: list) -> None:
+    hits = np.mean([bool(mask.flat[int(heat.argmax())]) for _, heat, _, mask in trials])
+    chance = np.mean([mask.mean() for *_, mask in trials])
+    assert hits > 4 * chance
+
+
+def test_a_random_map_fails_the_same_checks(trials: list) -> None:
+    random = np.random.default_rng(0)
+    scores = [hotter_inside(random.normal(size=heat.shape), mask) for _, heat, _, mask in trials]
+    hits = [bool(mask.flat[int(random.normal(size=heat.shape).argmax())]) for _, heat, _, mask in trials]
+    assert np.mean(scores) < 0.6
+    assert np.mean(hits) <= 4 * np.mean([mask.mean() for *_, mask in trials])
+
+
+def test_the_same_file_gives_the_same_map(photo_path: Path) -> None:
+    one, other = (detector.inconsistency(pictures.read_picture(str(photo_path))).heat for _ in range(2))
+    assert np.array_equal(one, other)
+
+
+def test_a_marked_region_is_a_box_inside_the_picture(photo: bytes, tmp_path: Path) -> None:
+    image = media.photograph(photo)
+    [box, _] = boxes(image)
+    path = tmp_path / "edited.png"
+    path.write_bytes(media.png(media.edited(image, "noised", box, image)))
+    [finding] = detector.examine(str(path), "image/png", str(tmp_path), lambda percent, note="": None)["findings"]
+    region = {name: float(value) for name, value in finding["details"]["regions"][0].items()}
+    assert 0 <= region["x"] <= region["x"] + region["width"] <= 1
+    assert 0 <= region["y"] <= region["y"] + region["height"] <= 1
+    middle = (region["x"] + region["width"] / 2) * image.width, (region["y"] + region["height"] / 2) * image.height
+    assert box[0] < middle[0] < box[2] and box[1] < middle[1] < box[3]
+    with Image.open(tmp_path / finding["heatmap"]) as drawn:
+        assert drawn.mode == "RGBA"
+        assert drawn.width / drawn.height == pytest.approx(image.width / image.height, rel=0.01)
+
+
+def test_the_strength_is_never_above_weak_however_loud_the_edit(photo: bytes, tmp_path: Path) -> None:
+    image = media.photograph(photo)
+    loud = image.copy()
+    loud.paste(Image.effect_noise((200, 200), 90).convert("RGB"), (200, 100))
+    (tmp_path / "loud.png").write_bytes(media.png(loud))
+    found = detector.examine(str(tmp_path / "loud.png"), "image/png", str(tmp_path), lambda percent, note="": None)
+    assert {finding["strength"] for finding in found["findings"]} <= {"none", "weak"}
+    assert "not proof of" in found["findings"][0]["statement"]
+
+
+def test_a_second_save_at_a_higher_quality_is_seen_and_a_first_is_not(tmp_path: Path) -> None:
+    with Image.open(PHOTOGRAPHS / "coffee.jpg") as opened:
+        image = opened.convert("RGB").resize((420, 280), Image.Resampling.LANCZOS)
+    once, twice = media.jpeg(image, 90), media.jpeg(media.photograph(media.jpeg(image, 75)), 90)
+    strengths = []
+    for data in (once, twice):
+        path = tmp_path / "saved.jpg"
+        path.write_bytes(data)
+        found = detector.examine(str(path), "image/jpeg", str(tmp_path), lambda percent, note="": None)["findings"]
+        strengths.append(next(one["strength"] for one in found if one["signal"] == "jpeg_saved_twice"))
+    assert strengths == ["none", "weak"]
+
+
+def test_a_video_gets_a_time_line_of_at_most_eight_frames(photo: bytes, tmp_path: Path) -> None:
+    frame = media.photograph(photo).resize((320, 208))
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(media.video([frame.rotate(turn) for turn in range(20)]))
+    [finding] = detector.examine(str(path), "video/mp4", str(tmp_path), lambda percent, note="": None)["findings"]
+    moments = [float(point["seconds"]) for point in finding["details"]["timeline"]]
+    assert len(moments) == 8 and moments == sorted(set(moments))
+    assert finding["details"]["frame_seconds"] in {point["seconds"] for point in finding["details"]["timeline"]}
+
+
+def test_a_large_picture_is_reduced_and_says_so(photo: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "FULL_PIXELS", 100_000)
+    (tmp_path / "large.jpg").write_bytes(photo)
+    picture = pictures.read_picture(str(tmp_path / "large.jpg"))
+    assert picture.reduced == 2 and picture.luma.size <= 100_000
+    assert picture.quantisation == ()  # compression traces do not survive the reduction
+
+
+@pytest.mark.parametrize(
+    ("size", "code"), [((64, 400), "detection.too_small"), ((20_000, 20_000), "detection.too_large")]
+)
+def test_a_picture_of_the_wrong_size_is_refused_in_words(tmp_path: Path, size: tuple[int, int], code: str) -> None:
+    path = tmp_path / "odd.png"
+    head = media.png(Image.new("1", (8, 8)))
+    body = size[0].to_bytes(4, "big") + size[1].to_bytes(4, "big") + head[24:29]
+    path.write_bytes(head[:8] + media.png_chunk(b"IHDR", body) + head[33:])
+    with pytest.raises(Problem) as refused:
+        pictures.read_picture(str(path))
+    assert refused.value.code == code
+    assert refused.value.detail
+
+
+@pytest.mark.parametrize("shade", [0, 255])
+def test_a_flat_picture_has_nothing_that_stands_out(tmp_path: Path, shade: int) -> None:
+    path = tmp_path / "flat.png"
+    path.write_bytes(media.png(Image.new("L", (256, 256), shade)))
+    found = detector.inconsistency(pictures.read_picture(str(path)))
+    assert np.isfinite(found.heat).all() and found.peak < detector.MARKED
+
+
+def test_django_never_loads_torch() -> None:
+    code = (
+        "import os, sys, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'config.settings'; django.setup();"
+        "from detection import api, registry; registry.all_detectors(); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
