@@ -1,0 +1,42 @@
+"""What can happen: every event type of the log, `subject:action`. A name once used is never re-used or changed.
+
+New types are added at the end with the next registry version; a reader that meets a type it does not know still
+checks every proof, because proofs do not depend on types.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+REGISTRY_VERSION: Final = 1
+
+
+class EventType(StrEnum):
+    """Registry version 1."""
+
+    ASSET_REGISTERED = "asset:registered"
+    ASSET_RESTRICTED = "asset:restricted"
+    ASSET_RESTORED = "asset:restored"
+    DETECTION_RECORDED = "detection:recorded"
+    CONSENT_REQUESTED = "consent:requested"
+    CONSENT_GIVEN = "consent:given"
+    CONSENT_REFUSED = "consent:refused"
+    CONSENT_WITHDRAWN = "consent:withdrawn"
+    NOTICE_FILED = "notice:filed"
+    FLAG_RAISED = "flag:raised"
+    FLAG_SETTLED = "flag:settled"
+    CASE_OPENED = "case:opened"
+    CASE_ASSIGNED = "case:assigned"
+    DECISION_MADE = "decision:made"
+    ACTION_EXECUTED = "action:executed"
+    ACTION_REVERSED = "action:reversed"
+    APPEAL_FILED = "appeal:filed"
+    APPEAL_DECIDED = "appeal:decided"
+    DATA_ACCESSED = "data:accessed"
+    ERASURE_REQUESTED = "erasure:requested"
+    ERASURE_PERFORMED = "erasure:performed"
+    EXPORT_MADE = "export:made"
+    ACCESS_AUDITED = "access:audited"
+    TOKEN_CREATED = "token:created"  # noqa: S105 - an event's name
+    KEY_CREATED = "key:created"
+    TOKEN_REVOKED = "token:revoked"  # noqa: S105 - an event's name
+    MEDIA_VIEWED = "media:viewed"

@@ -1,0 +1,203 @@
+"""Keys: the log's Ed25519 note key, the vault's XChaCha20-Poly1305. The only importer of nacl; knows no Django.
+
+Key texts are C2SP's (as in Go's x/mod `note`): a public `vkey` `<name>+<key id, 8 hex>+<base64(0x01 || public key)>`, a
+private `PRIVATE+KEY+<name>+<key id>+<base64(0x01 || seed)>`. Key files have mode 0600 and appear whole or not at all.
+"""
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nacl.bindings
+import nacl.exceptions
+import nacl.signing
+
+from ledger.notes import ED25519, BadNote, check_key_name, key_id
+
+KEY_SIZE = 32
+SEED_SIZE = 32
+_NONCE_SIZE = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+
+
+class KeyMissing(RuntimeError):
+    """A key file that must exist does not. Nothing was done."""
+
+
+class BadKey(ValueError):
+    """A key text or file that cannot be read."""
+
+
+class CannotOpen(ValueError):
+    """The ciphertext was not made with this key and this context, or it was changed."""
+
+
+@dataclass(frozen=True)
+class LogVerifier:
+    """The public half of a log's key (a `notes.Verifier`). Ed25519 with libsodium's strict rules."""
+
+    name: str
+    public_key: bytes
+
+    @property
+    def key_id(self) -> int:
+        return key_id(self.name, self.public_key)
+
+    @property
+    def vkey(self) -> str:
+        return f"{self.name}+{self.key_id:08x}+{_b64(bytes([ED25519]) + self.public_key)}"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the vkey in groups of four, to compare by eye or over the telephone."""
+        digits = hashlib.sha256(self.vkey.encode()).hexdigest()
+        return " ".join(digits[i : i + 4] for i in range(0, 40, 4))
+
+    def verifies(self, text: bytes, signature: bytes) -> bool:
+        if len(signature) != nacl.bindings.crypto_sign_BYTES:
+            return False
+        try:
+            nacl.signing.VerifyKey(self.public_key).verify(text, signature)
+        except nacl.exceptions.BadSignatureError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class LogSigner:
+    """The private half of a log's key (a `notes.Signer`)."""
+
+    name: str
+    seed: bytes = field(repr=False)
+
+    @property
+    def verifier(self) -> LogVerifier:
+        return LogVerifier(self.name, bytes(nacl.signing.SigningKey(self.seed).verify_key))
+
+    @property
+    def key_id(self) -> int:
+        return self.verifier.key_id
+
+    @property
+    def skey(self) -> str:
+        return f"PRIVATE+KEY+{self.name}+{self.key_id:08x}+{_b64(bytes([ED25519]) + self.seed)}"
+
+    def sign(self, text: bytes) -> bytes:
+        return nacl.signing.SigningKey(self.seed).sign(text).signature
+
+
+def parse_vkey(text: str) -> LogVerifier:
+    """Raises BadKey for anything but one canonical Ed25519 vkey."""
+    parts = text.split("+", 2)
+    if len(parts) != 3:
+        raise BadKey("a vkey is <name>+<key id>+<base64>")
+    verifier = LogVerifier(_name(parts[0]), _key_bytes(parts[2]))
+    if verifier.vkey != text:
+        raise BadKey("the vkey's key id is not that of its name and key, or it is not in canonical form")
+    return verifier
+
+
+def parse_skey(text: str) -> LogSigner:
+    """Raises BadKey; the message never holds the key."""
+    prefix = "PRIVATE+KEY+"
+    parts = text.removeprefix(prefix).split("+", 2)
+    if not text.startswith(prefix) or len(parts) != 3:
+        raise BadKey("not a private note key")
+    signer = LogSigner(_name(parts[0]), _key_bytes(parts[2]))
+    if signer.skey != text:
+        raise BadKey("the private note key is damaged: its key id does not match")
+    return signer
+
+
+def log_signer(path: Path, name: str, *, create: bool) -> LogSigner:
+    """The log's key in the file at `path`; made on first use if `create`. Raises KeyMissing, BadKey."""
+    if create and not path.exists():
+        _write_once(path, LogSigner(_name(name), secrets.token_bytes(SEED_SIZE)).skey + "\n")
+    signer = parse_skey(_read(path).rstrip("\n"))
+    if signer.name != name:
+        raise BadKey(f"the key in {path.name} is of the log {signer.name}, but this log's origin is set to {name}")
+    return signer
+
+
+def master_key(path: Path, *, create: bool) -> bytes:
+    """The vault's master key in the file at `path` (base64 of 32 bytes). Raises KeyMissing, BadKey."""
+    if create and not path.exists():
+        _write_once(path, _b64(secrets.token_bytes(KEY_SIZE)) + "\n")
+    try:
+        key = base64.b64decode(_read(path).strip(), validate=True)
+    except binascii.Error as error:
+        raise BadKey(f"{path.name} does not hold a base64 key") from error
+    if len(key) != KEY_SIZE:
+        raise BadKey(f"{path.name} does not hold a key of 32 bytes")
+    return key
+
+
+def new_key() -> bytes:
+    return secrets.token_bytes(KEY_SIZE)
+
+
+def encrypt(key: bytes, plaintext: bytes, context: bytes) -> bytes:
+    """nonce (24 bytes) || XChaCha20-Poly1305 ciphertext and tag; `context` is authenticated, not stored."""
+    nonce = secrets.token_bytes(_NONCE_SIZE)
+    return nonce + nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, context, nonce, key)
+
+
+def decrypt(key: bytes, blob: bytes, context: bytes) -> bytes:
+    """Raises CannotOpen."""
+    nonce, ciphertext = blob[:_NONCE_SIZE], blob[_NONCE_SIZE:]
+    if len(ciphertext) < nacl.bindings.crypto_aead_xchacha20poly1305_ietf_ABYTES:
+        raise CannotOpen("the ciphertext is too short")
+    try:
+        return nacl.bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(ciphertext, context, nonce, key)
+    except nacl.exceptions.CryptoError as error:
+        raise CannotOpen("the ciphertext does not belong to this key and context, or was changed") from error
+
+
+def _name(name: str) -> str:
+    try:
+        return check_key_name(name)
+    except BadNote as error:
+        raise BadKey(str(error)) from error
+
+
+def _key_bytes(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadKey("the key is not base64") from error
+    if len(raw) != 1 + KEY_SIZE or raw[0] != ED25519:
+        raise BadKey("not an Ed25519 note key")
+    return raw[1:]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError as error:
+        raise KeyMissing(f"the key file {path} is missing: put it back from its backup") from error
+    except UnicodeDecodeError as error:
+        raise BadKey(f"{path.name} is not a key file") from error
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Create the file whole, mode 0600; if another process was quicker, its file stays."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(scratch, path)
+    finally:
+        scratch.unlink()
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

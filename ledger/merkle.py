@@ -1,0 +1,173 @@
+"""The Merkle tree of RFC 6962 section 2.1, over any store of nodes. Pure: no Django, no input or output.
+
+A `Node` function gives the hash of a perfect subtree: `node(height, i)` = MTH(D[i·2^height : (i+1)·2^height]).
+Hashes are 32 bytes; indices are zero-based; a tree of size n has leaves 0 … n-1.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+HASH_SIZE = 32
+# RFC 6962: the root of the empty tree is the hash of the empty string.
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+Node: TypeAlias = Callable[[int, int], bytes]
+
+
+class ProofError(ValueError):
+    """A proof that does not hold, in words."""
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + leaf).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def root(node: Node, size: int) -> bytes:
+    """MTH(D[size])."""
+    _require(size >= 0, "a tree has no negative size")
+    return _subtree(node, 0, size) if size else EMPTY_ROOT
+
+
+def inclusion(node: Node, index: int, size: int) -> list[bytes]:
+    """PATH(index, D[size]) of RFC 6962 section 2.1.1, from the leaf's sibling to the root's child."""
+    _require(0 <= index < size, f"index {index} is outside a tree of {size}")
+    path, start, end = [], 0, size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            path.append(_subtree(node, middle, end))
+            end = middle
+        else:
+            path.append(_subtree(node, start, middle))
+            start = middle
+    return path[::-1]
+
+
+def consistency(node: Node, old: int, new: int) -> list[bytes]:
+    """PROOF(old, D[new]) of RFC 6962 section 2.1.2; empty for old = 0 and old = new."""
+    _require(0 <= old <= new, f"a tree of {new} has no earlier size {old}")
+    if old in (0, new):
+        return []
+    proof, start, end, whole = [], 0, new, True
+    while old != end:
+        middle = start + _split(end - start)
+        if old <= middle:
+            proof.append(_subtree(node, middle, end))
+            end = middle
+        else:
+            proof.append(_subtree(node, start, middle))
+            start, whole = middle, False
+    # The subtree that ends at `old` is the old root itself, known to the verifier, unless we went right of it.
+    return ([] if whole else [_subtree(node, start, end)]) + proof[::-1]
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected_root: bytes) -> None:
+    """RFC 9162 section 2.1.3.2. `leaf` is the leaf's hash. Raises ProofError."""
+    _require_hashes([leaf, expected_root, *proof])
+    _require(0 <= index < size, f"index {index} is outside a tree of {size}")
+    position, last, value = index, size - 1, leaf
+    for sibling in proof:
+        _require(last > 0, "the inclusion proof is too long")
+        if position & 1 or position == last:
+            value = node_hash(sibling, value)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            value = node_hash(value, sibling)
+        position, last = position >> 1, last >> 1
+    _require(last == 0, "the inclusion proof is too short")
+    _require(value == expected_root, "the inclusion proof leads to another root")
+
+
+def verify_consistency(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> None:
+    """RFC 9162 section 2.1.4.2: the tree of `new` leaves begins with the tree of `old` leaves. Raises ProofError."""
+    _require_hashes([old_root, new_root, *proof])
+    _require(0 <= old <= new, f"a tree of {new} has no earlier size {old}")
+    if old in (0, new):
+        _require(not proof, "the consistency proof is too long")
+        _require(old != new or old_root == new_root, "two roots for one size")
+        _require(old != 0 or old_root == EMPTY_ROOT, "the root of the empty tree is wrong")
+        return
+    _require(bool(proof), "the consistency proof is too short")
+    computed_old, computed_new = _fold_consistency(old, new, old_root, list(proof))
+    _require(computed_old == old_root, "the consistency proof does not lead to the old root")
+    _require(computed_new == new_root, "the consistency proof does not lead to the new root")
+
+
+def _fold_consistency(old: int, new: int, old_root: bytes, proof: list[bytes]) -> tuple[bytes, bytes]:
+    path = [old_root, *proof] if old & (old - 1) == 0 else proof
+    position, last = old - 1, new - 1
+    while position & 1:
+        position, last = position >> 1, last >> 1
+    left = right = path[0]
+    for value in path[1:]:
+        _require(last > 0, "the consistency proof is too long")
+        if position & 1 or position == last:
+            left, right = node_hash(value, left), node_hash(value, right)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            right = node_hash(right, value)
+        position, last = position >> 1, last >> 1
+    _require(last == 0, "the consistency proof is too short")
+    return left, right
+
+
+class Frontier:
+    """The roots of the perfect subtrees of a growing tree: its root at every size, in O(log n) memory."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[bytes] = []
+
+    def add(self, leaf: bytes) -> None:
+        """Append a leaf's hash."""
+        value, bits = leaf, self.size
+        while bits & 1:
+            value, bits = node_hash(self._peaks.pop(), value), bits >> 1
+        self._peaks.append(value)
+        self.size += 1
+
+    def root(self) -> bytes:
+        if not self._peaks:
+            return EMPTY_ROOT
+        value = self._peaks[-1]
+        for peak in reversed(self._peaks[:-1]):
+            value = node_hash(peak, value)
+        return value
+
+
+def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
+    """The root over these leaf hashes."""
+    frontier = Frontier()
+    for value in leaf_hashes:
+        frontier.add(value)
+    return frontier.root()
+
+
+def _split(size: int) -> int:
+    """The largest power of two smaller than `size`."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def _subtree(node: Node, start: int, end: int) -> bytes:
+    size = end - start
+    if size & (size - 1) == 0:
+        height = size.bit_length() - 1
+        return node(height, start >> height)
+    middle = start + _split(size)
+    return node_hash(_subtree(node, start, middle), _subtree(node, middle, end))
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ProofError(otherwise)
+
+
+def _require_hashes(hashes: Sequence[bytes]) -> None:
+    _require(all(len(value) == HASH_SIZE for value in hashes), "a hash must have 32 bytes")

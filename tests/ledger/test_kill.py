@@ -1,0 +1,115 @@
+"""A writer and sequencer killed at any moment, a database put back from an older copy: real processes, real files."""
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+# A loaded machine may need this long, in seconds, for what takes one or two alone.
+SLOW = 120
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    var = tmp_path_factory.mktemp("office")
+    manage(var, "migrate", "-v0")
+    return var
+
+
+@pytest.fixture
+def office(migrated: Path, tmp_path: Path) -> Path:
+    """The data folder of a fresh embedded installation."""
+    return shutil.copytree(migrated, tmp_path / "var")
+
+
+def environment(var: Path) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
+    return {**clean, "ASSAY_VAR": str(var)}
+
+
+def manage(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment(var), capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def writer(var: Path, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.ledger.office", str(count)]
+    return subprocess.Popen(command, cwd=ROOT, env=environment(var), stdout=subprocess.PIPE, text=True)
+
+
+def write(var: Path, count: int) -> int:
+    """Append so many entries, in another process; its exit status."""
+    with writer(var, count) as process:
+        process.communicate(timeout=SLOW)
+        return process.returncode
+
+
+def rows(var: Path, query: str) -> list[str]:
+    with closing(sqlite3.connect(var / "assay.sqlite3")) as database:
+        return [str(row[0]) for row in database.execute(query)]
+
+
+def test_after_every_kill_nothing_acknowledged_is_lost_and_no_row_lacks_its_entry(office: Path) -> None:
+    acknowledged, chance = 0, random.Random(6)
+    for _ in range(4):
+        process = writer(office, 10_000)
+        assert process.stdout is not None
+        seen = [process.stdout.readline()]  # it is at work: now it can be killed in the middle of anything
+        time.sleep(chance.uniform(0.02, 0.25))
+        process.send_signal(signal.SIGKILL)
+        acknowledged += len([line for line in [*seen, *process.stdout] if line.endswith("\n")])
+        process.wait()
+        process.stdout.close()
+    assert manage(office, "sequencer", "--once").returncode == 0
+    check = manage(office, "check_log")
+    assert check.returncode == 0, check.stderr
+    named = sorted(rows(office, "SELECT name FROM accounts_organisation"))
+    recorded = sorted(rows(office, "SELECT json_extract(CAST(leaf AS TEXT), '$.facts.row') FROM ledger_entry"))
+    assert named == recorded
+    assert len(recorded) >= acknowledged > 4
+
+
+def test_the_sequencer_signs_what_arrives_and_stops_when_told(office: Path) -> None:
+    command = [sys.executable, "manage.py", "sequencer", "--interval", "0.05"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(office), stderr=subprocess.PIPE, text=True)
+    try:
+        assert write(office, 2) == 0
+        deadline = time.monotonic() + SLOW
+        while rows(office, "SELECT max(size) FROM ledger_checkpoint") != ["2"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert rows(office, "SELECT max(size) FROM ledger_checkpoint") == ["2"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SLOW) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_database_put_back_from_an_older_copy_is_never_signed_again(office: Path) -> None:
+    database, copy = office / "assay.sqlite3", office / "copy.sqlite3"
+    assert write(office, 3) == 0
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    assert write(office, 3) == 0
+    for leftover in office.glob("assay.sqlite3-*"):
+        leftover.unlink()
+    shutil.copy(copy, database)
+    assert write(office, 3) != 0, "its own tick meets the guard"
+    once = manage(office, "sequencer", "--once")
+    assert once.returncode == 1
+    assert "restore the newest copy of the database" in once.stderr
+    assert rows(office, "SELECT max(size) FROM ledger_checkpoint") == ["3"]
+    broken = manage(office, "check_log")
+    assert broken.returncode == 1
+    assert "The log is broken" in broken.stderr

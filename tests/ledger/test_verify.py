@@ -1,0 +1,336 @@
+"""The offline verifier: accepts what is true, names what is not, never crashes, needs nothing of ours but itself."""
+
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger import audit, bundleformat, container, custody, jcs, keys, notes, receipts, sequencer, vault, verify
+from ledger.bundle import MAX_ENTRIES, write_bundle
+from ledger.models import Entry
+from tests.ledger.conftest import DANA, Record
+
+pytestmark = pytest.mark.django_db
+
+Members = dict[str, bytes]
+
+
+def export(first: int, count: int) -> bytes:
+    rows = Entry.objects.filter(sequence__index__gte=first, sequence__index__lt=first + count)
+    opened = {row.sequence.index: receipts.disclosures_for(row) for row in rows}
+    target = io.BytesIO()
+    write_bundle(target, entries=range(first, first + count), disclosures=opened, about={"purpose": "inquiry 7"})
+    return target.getvalue()
+
+
+@pytest.fixture
+def bundle(signed_log: Callable[[int], list[Entry]]) -> bytes:
+    """Entries 1 to 3 of five, with all their values disclosed."""
+    signed_log(5)
+    return export(1, 3)
+
+
+def repacked(members: Members) -> bytes:
+    target = io.BytesIO()
+    container.write(target, members.items())
+    return target.getvalue()
+
+
+def failures(data: bytes, key: keys.LogVerifier | None = None) -> dict[str, str]:
+    verdict = verify.verify_file(data, key)
+    assert verdict.ok == all(check.ok for check in verdict.checks)
+    return {check.name: check.message for check in verdict.checks if check.ok is False}
+
+
+def resigned(members: Members, signer: keys.LogSigner) -> bytes:
+    """What the holder of a signing key can make of changed members."""
+    manifest = json.loads(members[bundleformat.MANIFEST])
+    content = {n: d for n, d in members.items() if n not in (bundleformat.MANIFEST, bundleformat.SIGNATURE)}
+    manifest["members"] = {n: {"size": len(d), "sha256": bundleformat.sha256(d)} for n, d in content.items()}
+    raw = jcs.encode(manifest)
+    signature = str(notes.sign(bundleformat.signed_text(raw), signer)).encode()
+    return repacked({bundleformat.MANIFEST: raw, bundleformat.SIGNATURE: signature, **content})
+
+
+def test_an_untouched_bundle_is_verified_with_and_without_the_key(bundle: bytes) -> None:
+    assert failures(bundle) == {}
+    assert failures(bundle, custody.log_verifier()) == {}
+    assert verify.verify_file(bundle).key_from == "bundle"
+
+
+def test_a_bundle_of_the_whole_log_gives_the_signed_root(signed_log: Callable[[int], list[Entry]]) -> None:
+    signed_log(5)
+    verdict = verify.verify_file(export(0, 5))
+    assert verdict.ok
+    assert "all 5 entries of the log together give the signed root" in [check.message for check in verdict.checks]
+
+
+def test_a_bundle_without_entries_is_still_a_signed_answer(signed_log: Callable[[int], list[Entry]]) -> None:
+    signed_log(1)
+    assert failures(export(0, 0), custody.log_verifier()) == {}
+
+
+def test_any_zip_program_reads_it(bundle: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        assert archive.testzip() is None
+        assert "Statement 2 of Dana" in archive.read("entries.csv").decode()
+        assert b"inquiry 7" in archive.read("manifest.json")
+        assert "python -m ledger.verify" in archive.read("README.md").decode()
+
+
+def test_one_changed_byte_in_any_member_is_named(bundle: bytes) -> None:
+    members, chance = container.read(bundle), random.Random(2)
+    assert len(members) == 2 + 6 + 3
+    for name, data in members.items():
+        places = {0, len(data) - 1, *(chance.randrange(len(data)) for _ in range(25))}
+        for place in places:
+            changed = bytearray(data)
+            changed[place] ^= 1 << chance.randrange(8)
+            found = failures(repacked({**members, name: bytes(changed)}))
+            assert any(name in message for message in found.values()), (name, place, found)
+
+
+def test_one_changed_byte_anywhere_in_the_file_is_refused(bundle: bytes) -> None:
+    chance = random.Random(3)
+    directory = bundle.index(b"PK\1\2")
+    places = [*range(60), *range(directory, directory + 120), *range(len(bundle) - 60, len(bundle))]
+    places += [chance.randrange(len(bundle)) for _ in range(500)]
+    for place in places:
+        changed = bytearray(bundle)
+        changed[place] ^= 1 << chance.randrange(8)
+        assert failures(bytes(changed)), place
+
+
+def test_a_file_cut_short_or_made_longer_is_refused(bundle: bytes) -> None:
+    chance = random.Random(4)
+    for end in [0, 1, 3, 4, 30, 31, len(bundle) - 1, *(chance.randrange(len(bundle)) for _ in range(60))]:
+        assert failures(bundle[:end])
+    assert "zip file" in failures(bundle + b"\0")
+    assert "zip file" in failures(b"MZ" + bundle)
+
+
+def test_random_bytes_never_crash_it() -> None:
+    chance = random.Random(5)
+    for start in (b"", b"PK\3\4", b"{", b'{"format":"assay-receipt/1"', b"PK\5\6"):
+        for _ in range(40):
+            assert failures(start + chance.randbytes(chance.randrange(200)))
+
+
+def hostile_zips(members: Members) -> Iterator[tuple[str, bytes]]:
+    for name, options in {"deflated": {"compression": zipfile.ZIP_DEFLATED}, "other times": {}}.items():
+        target = io.BytesIO()
+        with zipfile.ZipFile(target, "w", **options) as archive:  # type: ignore[call-overload]
+            for member, data in members.items():
+                archive.writestr(member, data)
+        yield name, target.getvalue()
+    with zipfile.ZipFile(target, "a") as archive:
+        archive.comment = b"Dana's address"
+    yield "a comment", target.getvalue()
+    yield "a gap", repacked(members).replace(b"PK\1\2", b"hidden PK\1\2", 1)
+
+
+def test_a_zip_written_another_way_is_refused_although_its_members_are_right(bundle: bytes) -> None:
+    for name, data in hostile_zips(container.read(bundle)):
+        found = failures(data)
+        assert "zip file" in found, name
+        assert set(found) <= {"zip file", "manifest", "members", "key", "checkpoint"}, name
+
+
+def test_a_member_twice_or_with_an_escaping_name_cannot_be_written_or_read(bundle: bytes) -> None:
+    for name in ("../evil", "/etc/passwd", "a\\b", "", "a//b", ".hidden"):
+        with pytest.raises(container.BadContainer):
+            container.write(io.BytesIO(), [(name, b"")])
+    with pytest.raises(container.BadContainer):
+        container.write(io.BytesIO(), [("a", b"1"), ("a", b"2")])
+    first = bundle[: bundle.index(b"PK\3\4", 4)]
+    assert "zip file" in failures(first + bundle)
+
+
+@pytest.mark.parametrize("removed", ["leaves.jsonl", "proofs/2.tlog-proof", "manifest.json", "manifest.sig", "key.txt"])
+def test_a_missing_member_is_named(bundle: bytes, removed: str) -> None:
+    members = container.read(bundle)
+    del members[removed]
+    assert any(removed in message for message in failures(repacked(members)).values())
+
+
+def test_an_added_member_is_named(bundle: bytes) -> None:
+    found = failures(repacked({**container.read(bundle), "extra.txt": b"more"}))
+    assert "extra.txt" in found["members"]
+
+
+def test_mallorys_own_log_is_refused_when_the_key_is_known(bundle: bytes) -> None:
+    log = custody.log_signer()
+    mallory = keys.LogSigner(log.name, b"m" * 32)
+    members = container.read(bundle)
+    body = notes.parse(members["checkpoint"]).text
+    members["checkpoint"] = str(notes.sign(body, mallory)).encode()
+    members["key.txt"] = f"{mallory.verifier.vkey}\n".encode()
+    for name in [name for name in members if name.startswith("proofs/")]:
+        head = members[name].partition(b"\n\n")[0]
+        members[name] = head + b"\n\n" + members["checkpoint"]
+    forged = resigned(members, mallory)
+    assert failures(forged) == {}
+    assert set(failures(forged, log.verifier)) == {"key", "manifest signature", "checkpoint"}
+
+
+def test_a_dishonest_office_cannot_change_an_entry(bundle: bytes) -> None:
+    """It holds the signing key, and still cannot fit another leaf into the tree it signed."""
+    members = container.read(bundle)
+    members["leaves.jsonl"] = members["leaves.jsonl"].replace(b"image", b"video", 1)
+    leaves = members["leaves.jsonl"].splitlines()
+    members["entries.csv"] = bundleformat.entries_csv(
+        1, leaves, map(jcs.decode, members["disclosures.jsonl"].splitlines())
+    )
+    found = failures(resigned(members, custody.log_signer()))
+    assert set(found) == {"inclusion"}
+    assert "entry 1 is not proved" in found["inclusion"]
+
+
+def test_a_dishonest_office_cannot_disclose_another_value(bundle: bytes) -> None:
+    members = container.read(bundle)
+    for name in ("disclosures.jsonl", "entries.csv"):
+        members[name] = members[name].replace(b"Statement 2 of Dana", b"Statement 2 of Bob")
+    found = failures(resigned(members, custody.log_signer()))
+    assert "“statement” of entry 2 is not the value that was recorded" in found["disclosures"]
+
+
+def test_a_dishonest_office_cannot_leave_an_entry_out(bundle: bytes) -> None:
+    members = container.read(bundle)
+    lines = members["leaves.jsonl"].splitlines(keepends=True)
+    members["leaves.jsonl"] = lines[0] + lines[2]
+    assert "leaves" in failures(resigned(members, custody.log_signer()))
+
+
+def test_a_table_that_says_something_else_is_refused(bundle: bytes) -> None:
+    members = container.read(bundle)
+    members["entries.csv"] = members["entries.csv"].replace(b"creator", b"regulator", 1)
+    assert set(failures(resigned(members, custody.log_signer()))) == {"table"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"range": {"first": -1, "count": 3}},
+        {"range": {"first": True, "count": 3}},
+        {"range": {"first": 1, "count": 10**15}},
+        {"range": []},
+        {"selected": [3, 1]},
+        {"selected": [9]},
+        {"selected": "123"},
+        {"members": []},
+        {"members": {}},
+        {"format": "assay-bundle/2"},
+        {"origin": 5},
+        {"origin": "other.example/log"},
+        {"checkpoint": None},
+        {"disclosures": 1},
+    ],
+)
+def test_a_signed_manifest_that_makes_no_sense_is_refused(bundle: bytes, change: dict[str, object]) -> None:
+    members, signer = container.read(bundle), custody.log_signer()
+    raw = jcs.encode({**json.loads(members["manifest.json"]), **change})
+    signature = str(notes.sign(bundleformat.signed_text(raw), signer)).encode()
+    assert failures(repacked({**members, "manifest.json": raw, "manifest.sig": signature}))
+
+
+def test_old_bundles_and_the_log_verify_after_an_erasure_and_new_ones_show_nothing(bundle: bytes) -> None:
+    before = audit.check_log()
+    assert vault.destroy(DANA)
+    assert failures(bundle, custody.log_verifier()) == {}
+    new = export(1, 3)
+    assert failures(new, custody.log_verifier()) == {}
+    assert b"of Dana" in bundle
+    assert b"of Dana" not in new
+    assert audit.check_log().root == before.root
+
+
+def test_a_value_that_would_be_a_formula_stays_text_in_the_table(record: Record) -> None:
+    record(sealed={"statement": '=HYPERLINK("http://mallory.example")'})
+    sequencer.tick()
+    table = container.read(export(0, 1))["entries.csv"].decode()
+    assert ',"{""actor"":' in table
+    assert ",=" not in table
+    assert '"=' not in table.replace('""', "'")
+
+
+def test_an_export_beyond_what_is_signed_or_too_large_is_refused(record: Record) -> None:
+    from core.problems import Problem
+
+    with pytest.raises(Problem, match="nothing_signed"):
+        export(0, 0)
+    record()
+    sequencer.tick()
+    record()
+    for entries, code in ([0, 1], "not_signed"), ([0, MAX_ENTRIES], "too_large"):
+        with pytest.raises(Problem, match=code):
+            write_bundle(io.BytesIO(), entries=entries, disclosures={}, about={})
+    with pytest.raises(ValueError, match="outside"):
+        write_bundle(
+            io.BytesIO(),
+            entries=[0],
+            disclosures={1: receipts.disclosures_for(Entry.objects.get(sequence__index=0))},
+            about={},
+        )
+
+
+def test_a_receipt_verifies_with_the_logs_key_and_no_change_of_it_does(bundle: bytes) -> None:
+    receipt = receipts.receipt_for(Entry.objects.get(sequence__index=2))
+    assert receipt is not None
+    fields, key = dict(receipt.as_dict()), custody.log_verifier()
+    assert failures(json.dumps(fields).encode(), key) == {}
+    assert "give the log's key" in failures(json.dumps(fields).encode())["checkpoint"]
+    other = receipts.receipt_for(Entry.objects.get(sequence__index=3))
+    assert other is not None
+    for name, value in other.as_dict().items():
+        if value != fields[name]:
+            assert failures(json.dumps({**fields, name: value}).encode(), key), name
+    assert failures(json.dumps({**other.as_dict(), "index": 2}).encode(), key)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Python with nothing but PyNaCl and the folder `ledger/`: no site-packages, no Django, no database."""
+    place = tmp_path / "bare"
+    shutil.copytree(Path(verify.__file__).parent, place / "ledger", ignore=shutil.ignore_patterns("__pycache__"))
+    site = Path(sysconfig.get_path("purelib"))
+    for found in (site / "nacl", *site.glob("_cffi_backend*")):
+        (place / found.name).symlink_to(found)
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-S", "-m", "ledger.verify", *map(str, arguments)],
+            cwd=place, env={"PATH": os.defpath, "PYTHONUTF8": "1"}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def test_the_command_works_on_a_bare_machine(
+    bare: Callable[..., subprocess.CompletedProcess[str]], bundle: bytes, tmp_path: Path
+) -> None:
+    file, key = tmp_path / "bundle.zip", custody.log_verifier()
+    file.write_bytes(bundle)
+    good = bare(file, "--key", key.vkey)
+    assert (good.returncode, good.stderr) == (0, "")
+    assert good.stdout.count("✓") == 11
+    assert "bundle.zip: verified" in good.stdout
+    without = bare(file)
+    assert without.returncode == 0
+    assert key.fingerprint in without.stdout
+    assert "The key came from the file itself" in without.stdout
+    file.write_bytes(bundle.replace(b"Statement 2 of Dana", b"Statement 3 of Dana"))
+    bad = bare(file, "--json")
+    assert bad.returncode == 1
+    assert json.loads(bad.stdout)["ok"] is False
+    assert "disclosures" in [check["name"] for check in json.loads(bad.stdout)["checks"] if check["ok"] is False]
+    for wrong in ([], [tmp_path / "none.zip"], [file, "--key", "nonsense"], [tmp_path]):
+        assert bare(*wrong).returncode == 2

@@ -1,0 +1,118 @@
+"""The log on a real PostgreSQL: triggers, outbox, one sequencer at a time. Each step is a process of its own."""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from tests.ledger.office import __file__ as writer_file
+
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
+
+ROOT = Path(writer_file).resolve().parent.parent.parent
+SLOW = 180
+
+
+class Office:
+    """An installation whose database is a new one on the PostgreSQL server at `server`."""
+
+    def __init__(self, server: str, var: Path) -> None:
+        name = f"ledger_{uuid.uuid4().hex}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload,unused-ignore]
+        parts = urlsplit(server)
+        self.url = urlunsplit(parts._replace(path=f"/{name}"))
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
+        self.environment = {**clean, "ASSAY_VAR": str(var), "ASSAY_DATABASE_URL": self.url}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [sys.executable, *arguments], cwd=ROOT, env=self.environment, stdout=pipe, stderr=pipe, text=True
+        )
+
+    def run(self, *arguments: str) -> str:
+        with self.start(*arguments) as process:
+            output, errors = process.communicate(timeout=SLOW)
+        assert process.returncode == 0, errors
+        return output
+
+    def sql(self, statement: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement)  # type: ignore[call-overload,unused-ignore]
+            return list(cursor.fetchall()) if cursor.description else []
+
+
+@pytest.fixture(scope="module")
+def office(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Office:
+    """Migrated, with 12 entries written by two processes at once, and signed."""
+    office = Office(postgres_url, tmp_path_factory.mktemp("var"))
+    office.run("manage.py", "migrate", "-v0")
+    writers = [office.start("-m", "tests.ledger.office", "6") for _ in range(2)]
+    for process in writers:
+        _, errors = process.communicate(timeout=SLOW)
+        assert process.returncode == 0, errors
+    office.run("manage.py", "sequencer", "--once")
+    return office
+
+
+def test_two_writers_at_once_leave_one_whole_log(office: Office) -> None:
+    assert "12 entries" in office.run("manage.py", "check_log")
+    assert office.sql('SELECT "index" FROM ledger_sequence ORDER BY 1') == [(n,) for n in range(12)]
+    assert office.sql("SELECT count(*) FROM ledger_outbox") == [(0,)]
+    assert office.sql("SELECT max(size) FROM ledger_checkpoint") == [(12,)]
+
+
+TABLES = {"ledger_entry": "type", "ledger_sequence": "entry_id", "ledger_checkpoint": "note", "ledger_tile": "data"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("statement", ["UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"])
+def test_raw_sql_cannot_change_delete_or_truncate_the_log(office: Office, table: str, statement: str) -> None:
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match=r"append-only|only grows"):
+        office.sql(statement.format(table, TABLES[table]))
+
+
+def test_a_tile_cannot_lose_or_change_its_beginning(office: Office) -> None:
+    for data in (
+        "decode(repeat('00', 640), 'hex')",
+        "substring(data from 1 for 32)",
+        "data || decode(repeat('00', 8192), 'hex')",
+    ):
+        with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="only grows"):
+            office.sql(f"UPDATE ledger_tile SET data = {data}")
+
+
+def test_a_sequencer_on_another_host_waits_for_the_lock(office: Office) -> None:
+    from ledger.sequencer import _LOCK_KEY
+
+    office.run("-m", "tests.ledger.office", "1")
+    with psycopg.connect(office.url) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [_LOCK_KEY])
+        office.run("manage.py", "sequencer", "--once")
+        assert office.sql("SELECT count(*) FROM ledger_outbox") == [(1,)]
+    office.run("manage.py", "sequencer", "--once")
+    assert office.sql("SELECT count(*) FROM ledger_outbox") == [(0,)]
+
+
+def test_an_entry_whose_transaction_is_still_open_comes_later_and_is_not_lost(office: Office) -> None:
+    """Ids commit out of order: the smaller one, committed later, still gets its index."""
+    with psycopg.connect(office.url) as slow:
+        row = slow.execute(
+            "INSERT INTO ledger_entry (leaf, leaf_hash, type, created_at)"
+            " VALUES ('{}', sha256('\\x00'::bytea || '{}'::bytea), 'late', now()) RETURNING id"
+        ).fetchone()
+        assert row is not None
+        slow.execute("INSERT INTO ledger_outbox (entry_id) VALUES (%s)", [row[0]])
+        office.run("-m", "tests.ledger.office", "1")
+        office.run("manage.py", "sequencer", "--once")
+        assert office.sql(f"SELECT 1 FROM ledger_sequence WHERE entry_id > {row[0]}") == [(1,)]
+        slow.commit()
+    office.run("manage.py", "sequencer", "--once")
+    late = office.sql(f'SELECT "index" FROM ledger_sequence WHERE entry_id = {row[0]}')
+    assert late == office.sql('SELECT max("index") FROM ledger_sequence')
