@@ -1,0 +1,54 @@
+"""Handing a work's files out: the one place that decides whether somebody may have them."""
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import FileResponse
+from django.utils.text import slugify
+
+from accounts.models import User
+from core import storage
+from core.problems import Forbidden, NotFound
+from provenance import media
+from provenance.models import SEE_HIDDEN, Asset, Rendition
+
+Viewer = User | AnonymousUser | None
+
+
+def may_have_file(asset: Asset, viewer: Viewer, role: str = Rendition.Role.SIGNED) -> bool:
+    """Hidden works go to their owner and to reviewers, adults-only works to people with an account, originals (which
+    may hold more metadata than meant for the public) to their owner and to reviewers; everything else to anybody."""
+    if isinstance(viewer, User) and (viewer.pk == asset.owner_id or viewer.has_role(*SEE_HIDDEN)):
+        return True
+    if asset.is_hidden or role == Rendition.Role.ORIGINAL:
+        return False
+    return asset.restriction != Asset.Restriction.AGE_RESTRICTED or isinstance(viewer, User)
+
+
+def deliver(
+    asset: Asset, viewer: Viewer, *, role: str = Rendition.Role.SIGNED, attachment: bool = True
+) -> FileResponse:
+    """The file as a response that no browser takes for a page. Raises NotFound (hidden) or Forbidden (adults only)."""
+    if not may_have_file(asset, viewer, role):
+        if asset.restriction == Asset.Restriction.AGE_RESTRICTED and role != Rendition.Role.ORIGINAL:
+            raise Forbidden(
+                "This work is shown to adults only.", code="asset.age_restricted", next_step="Sign in to see it."
+            )
+        raise NotFound("file")
+    rendition = asset.renditions.filter(role=role).first()
+    if rendition is None:
+        raise NotFound("file")
+    response = FileResponse(
+        storage.open_file(rendition.key),
+        as_attachment=attachment,
+        filename=_filename(asset, rendition),
+        content_type=rendition.media_type,
+    )
+    response["Content-Length"] = str(rendition.size)
+    response["X-Content-Type-Options"] = "nosniff"
+    # A restriction takes effect at once: no cache may keep handing the file out.
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _filename(asset: Asset, rendition: Rendition) -> str:
+    stem = slugify(asset.title)[:60] or str(asset.pk)
+    return f"{stem}-{rendition.role}{media.SUFFIXES[rendition.media_type]}"
