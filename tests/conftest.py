@@ -21,6 +21,9 @@ from rest_framework.test import APIClient
 from accounts.models import Membership, Organisation, Role, User
 from core import jobs
 from core.models import Job
+from tests.append_only import let_flush_through
+
+let_flush_through()
 
 PHOTOGRAPHS = Path(__file__).resolve().parent.parent / "web" / "demo" / "photographs"
 

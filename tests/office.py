@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,6 +102,14 @@ class Office:
     def python(self, code: str) -> str:
         """Run code inside Django on this office's data; returns its standard output."""
         return self.manage("shell", "-v", "0", "-c", code).stdout
+
+    def count(self, table: str, where: str) -> int:
+        """Rows of the office's SQLite database, read beside it: cheap enough to poll."""
+        with closing(sqlite3.connect(f"file:{self.var / 'assay.sqlite3'}?mode=ro", uri=True, timeout=20)) as database:
+            return int(database.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchone()[0])
+
+    def jobs_are_over(self) -> bool:
+        return self.count("core_job", "state IN ('queued', 'running')") == 0
 
     def get(self, path: str) -> tuple[int, str]:
         try:

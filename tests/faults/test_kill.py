@@ -37,26 +37,20 @@ def _state(office: Office) -> dict[str, list[str] | int]:
     return dict(json.loads(office.python(STATE)))
 
 
-def _settled(office: Office) -> bool:
-    state = _state(office)
-    return not {"queued", "running"} & set(state["jobs"])  # type: ignore[arg-type]
-
-
 @pytest.fixture
 def office(tmp_path: Path) -> Office:
     return Office(tmp_path / "var")
 
 
 def test_the_worker_is_killed_in_the_middle_of_an_analysis(office: Office) -> None:
-    running = "from core.models import Job; print(Job.objects.filter(state='running').count())"
     with office:
-        office.wait_for(lambda: office.python(running).strip() != "0", "an analysis to be under way")
+        office.wait_for(lambda: office.count("core_job", "state = 'running'") > 0, "an analysis to be under way")
         for pid in office.children("celery -A config worker"):
             _kill(pid)
         assert office.wait_until_down() == 1, "one dead child takes the office down, visibly"
         assert "worker ended" in office.text
         office.start()
-        office.wait_for(lambda: _settled(office), "every job to be over")
+        office.wait_for(office.jobs_are_over, "every job to be over")
         state = _state(office)
         assert set(state["jobs"]) <= {"done", "failed"}  # type: ignore[arg-type]
         assert set(state["runs"]) == {"done"}  # type: ignore[arg-type]
@@ -67,7 +61,7 @@ def test_the_worker_is_killed_in_the_middle_of_an_analysis(office: Office) -> No
 
 def test_the_web_server_is_killed_in_the_middle_of_an_upload(office: Office) -> None:
     with office:
-        office.wait_for(lambda: _settled(office), "the seeded assets to be examined")
+        office.wait_for(office.jobs_are_over, "the seeded assets to be examined")
         before = _state(office)
         upload = _half_an_upload(office.port, office)
         office.wait_for(lambda: bool(_scratch(office)), "the upload to arrive in part")
