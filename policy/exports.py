@@ -1,0 +1,185 @@
+"""The regulator's view of the log: audited queries, and one bundle that proves itself.
+
+Whatever an authority sees or takes is recorded in the log itself, with the purpose sealed beside it. Disclosed are
+reasons and outcomes; never who reported or acted, never what was erased, and nothing sealed about a child's case.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.models import Role, User
+from core import storage
+from core.canonical import Json
+from core.problems import Forbidden, NotFound
+from ledger import log, reading
+from ledger.bundle import write_bundle
+from ledger.events import EventType
+from ledger.log import Sealed
+from ledger.models import Entry
+from ledger.receipts import Disclosure, disclosures_for
+from policy.models import Case, Category, Export
+from policy.notices import refuse_fields
+
+MAX_ENTRIES = 50_000
+PAGE = 200
+
+# What a regulator's bundle opens, by type of entry. Whatever is not named stays sealed.
+DISCLOSED: dict[str, tuple[str, ...]] = {
+    EventType.DECISION_MADE: ("reasons",),
+    EventType.APPEAL_DECIDED: ("reasons",),
+}
+
+
+def make_export(
+    user: User,
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    types: Sequence[str] = (),
+    purpose: str,
+) -> Export:
+    """Write a bundle of the signed entries in [since, until) of these types, and record that it was made.
+
+    Raises Forbidden for anybody but a regulator, Problem with `errors`, Problem when there is nothing or too much.
+    """
+    if not user.has_role(Role.REGULATOR):
+        raise Forbidden("Exports are made by regulators.", code="export.role")
+    _check(purpose, types, since, until)
+    checkpoint = reading.latest_checkpoint()
+    chosen = _scope(since, until, types)[: MAX_ENTRIES + 1]
+    rows = list(chosen)
+    if not rows or checkpoint is None:
+        raise NotFound("entry in this scope")
+    about: dict[str, Json] = {
+        "purpose": purpose.strip(),
+        "since": since.isoformat() if since else None,
+        "until": until.isoformat() if until else None,
+        "types": sorted(types),
+        "disclosed": {str(kind): list(names) for kind, names in DISCLOSED.items()},
+    }
+    with storage.scratch_path(".zip") as path:
+        with path.open("w+b") as file:
+            summary = write_bundle(
+                file,
+                entries=[row.sequence.index for row in rows],
+                disclosures=_disclosures(rows),
+                about=about,
+                checkpoint=checkpoint,
+            )
+        export = Export(
+            user=user,
+            since=since,
+            until=until,
+            types=sorted(types),
+            purpose=purpose.strip(),
+            entries=summary.count,
+            tree_size=summary.size,
+            size=path.stat().st_size,
+        )
+        _keep(export, path)
+    return export
+
+
+def _check(purpose: str, types: Sequence[str], since: dt.datetime | None, until: dt.datetime | None) -> None:
+    wrong = {
+        "purpose": not 10 <= len(purpose.strip()) <= 300 and "Say what it is for: 10 to 300 characters.",
+        "types": bool(set(types) - {str(each) for each in EventType}) and "Unknown type of entry.",
+        "until": since is not None and until is not None and until <= since and "Must be later than `since`.",
+    }
+    refuse_fields({field: message for field, message in wrong.items() if message})
+
+
+def _scope(since: dt.datetime | None, until: dt.datetime | None, types: Sequence[str]) -> QuerySet[Entry]:
+    rows = Entry.objects.select_related("sequence").filter(sequence__index__lt=reading.signed_size())
+    if since:
+        rows = rows.filter(created_at__gte=since)
+    if until:
+        rows = rows.filter(created_at__lt=until)
+    if types:
+        rows = rows.filter(type__in=types)
+    return rows.order_by("sequence__index")
+
+
+def _disclosures(rows: Iterable[Entry]) -> dict[int, list[Disclosure]]:
+    """What this audience may see of the entries, by index. Cases about children stay sealed (I24)."""
+    opened = {}
+    of_children = {case.object for case in Case.objects.filter(category=Category.CHILD_SAFETY)}
+    for row in rows:
+        names = DISCLOSED.get(row.type)
+        if names and reading.content(row)["object"] not in of_children and (found := disclosures_for(row, names)):
+            opened[row.sequence.index] = found
+    return opened
+
+
+def _keep(export: Export, path: Path) -> None:
+    with path.open("rb") as file:
+        export.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    export.key = storage.keep(path, export.sha256)
+    with transaction.atomic():
+        export.entry = log.append(
+            EventType.EXPORT_MADE,
+            actor=export.user.actor,
+            role="regulator",
+            object=f"export:{export.pk}",
+            facts={
+                "sha256": export.sha256,
+                "entries": export.entries,
+                "size": export.tree_size,
+                "types": export.types,
+            },
+            sealed={"purpose": Sealed(export.purpose, export.user.actor)},
+        )
+        export.save(force_insert=True)
+
+
+def open_export(export: Export, user: User) -> IO[bytes]:
+    """The bundle's bytes, for the regulator who made it; each opening is recorded. The caller closes the file."""
+    if export.user_id != user.pk or not user.has_role(Role.REGULATOR):
+        raise NotFound("export")
+    with transaction.atomic():
+        _audit(user, f"export:{export.pk}", {"read": "export"}, export.purpose)
+    return storage.open_file(export.key)
+
+
+def query_entries(
+    user: User,
+    *,
+    after: int = -1,
+    types: Sequence[str] = (),
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    limit: int = PAGE,
+    purpose: str = "",
+) -> list[dict[str, Any]]:
+    """Signed entries after an index and in [since, until), for a regulator or operator: leaves only. Recorded."""
+    if not user.has_role(Role.REGULATOR, Role.OPERATOR):
+        raise Forbidden("The audit log is read by regulators and operators.", code="audit.role")
+    rows = list(_scope(since, until, types).filter(sequence__index__gt=after)[: min(limit, reading.MAX_PAGE)])
+    with transaction.atomic():
+        facts: dict[str, Json] = {
+            "read": "entries",
+            "after": after,
+            "since": since.isoformat() if since else None,
+            "until": until.isoformat() if until else None,
+            "types": sorted(types),
+            "count": len(rows),
+        }
+        _audit(user, "", facts, purpose)
+    return [{"index": row.sequence.index, "entry": reading.content(row)} for row in rows]
+
+
+def _audit(user: User, object: str, facts: dict[str, Json], purpose: str) -> None:
+    sealed = {"purpose": Sealed(purpose, user.actor)} if purpose else {}
+    role = "regulator" if user.has_role(Role.REGULATOR) else "operator"
+    log.append(EventType.ACCESS_AUDITED, actor=user.actor, role=role, object=object, facts=facts, sealed=sealed)
+
+
+def stored_keys() -> Iterable[str]:
+    """Storage keys that export rows name."""
+    return Export.objects.values_list("key", flat=True).iterator()

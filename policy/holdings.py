@@ -1,0 +1,110 @@
+"""What is held about one person or account, read along the register of personal fields."""
+
+import base64
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.db import models
+
+from accounts.models import User
+from ledger.models import Entry, SealedSection
+from ledger.receipts import disclosures_for
+from policy import people
+from policy.appeals import grounds_of
+from policy.models import Appeal, Notice, Person
+from policy.notices import contents
+from policy.personal_fields import PERSONAL
+
+
+class Path(NamedTuple):
+    """How a model's rows lead to the person or the account they are about; empty where they never do."""
+
+    person: str
+    user: str
+
+
+PATHS: dict[str, Path] = {
+    "policy.Person": Path("pk", ""),
+    "policy.Depiction": Path("person", ""),
+    "policy.Consent": Path("depiction__person", "requested_by"),
+    "policy.Notice": Path("filer", "account"),
+    "policy.Case": Path("", "assigned_to"),
+    "policy.Decision": Path("", "decider"),
+    "policy.StatementOfReasons": Path("notice__filer", "user"),
+    "policy.Appeal": Path("notice__filer", "user"),
+    "policy.DataRequest": Path("person", "user"),
+    "policy.Export": Path("", "user"),
+    "policy.MediaView": Path("", "reviewer"),
+    "accounts.User": Path("", "pk"),
+    "accounts.Membership": Path("", "user"),
+    "accounts.MachineToken": Path("", "user"),
+    "accounts.LoginLink": Path("", "user"),
+    "provenance.Asset": Path("", "owner"),
+}
+
+Who = Person | User
+
+
+def rows(label: str, who: Who) -> "models.QuerySet[Any]":
+    """The rows of a model that are about `who`."""
+    path = PATHS[label].user if isinstance(who, User) else PATHS[label].person
+    manager = apps.get_model(label)._default_manager
+    found: models.QuerySet[Any] = manager.filter(**{path: who.pk}) if path else manager.none()
+    return found.order_by("pk")
+
+
+def by_field(who: Who) -> Iterator[dict[str, Any]]:
+    """Each registered field with what is in it about `who`; fields with nothing in them are left out."""
+    for name, field in PERSONAL.items():
+        label, _, column = name.rpartition(".")
+        values = [value for row in rows(label, who) if (value := _readable(row, column)) not in ("", None)]
+        if values:
+            yield {
+                "field": name,
+                "purpose": field.purpose,
+                "basis": field.basis,
+                "retention": field.retention,
+                "erased": field.erased,
+                "values": values,
+            }
+
+
+def _readable(row: models.Model, column: str) -> Any:
+    match row, column:
+        case Person(), "sealed_contact":
+            name, contact = people.name_and_contact(row)
+            return {"name": name, "contact": contact} if name or contact else ""
+        case Notice(), "sealed_text":
+            text = contents(row)
+            return {key: text[key] for key in ("statement", "url_or_text")} if text["statement"] else ""
+        case Appeal(), "sealed_grounds":
+            return grounds_of(row)
+        case _, "password" | "pin_hash":
+            return "a slow, salted hash"
+    value = getattr(row, column)
+    return f"this {row._meta.verbose_name} of {_when(row)}" if isinstance(value, models.Model) else value
+
+
+def _when(row: models.Model) -> str:
+    at = getattr(row, "created_at", None) or getattr(row, "joined_at", None)
+    return f"{at:%Y-%m-%d}" if at else "an earlier day"
+
+
+def in_log(actor: str) -> list[dict[str, Any]]:
+    """The sealed sections of the log that this person's key opens: the place, and what it says."""
+    entries = Entry.objects.filter(pk__in=SealedSection.objects.filter(person=actor).values("entry"))
+    found = []
+    for entry in entries.select_related("sequence").order_by("pk"):
+        names = list(entry.sections.filter(person=actor).values_list("name", flat=True))
+        for opened in disclosures_for(entry, names):
+            found.append(
+                {
+                    "index": entry.index,
+                    "type": entry.type,
+                    "section": opened.name,
+                    "salt": base64.b64encode(opened.salt).decode(),
+                    "value": opened.value,
+                }
+            )
+    return found

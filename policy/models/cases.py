@@ -1,0 +1,174 @@
+"""Notices, flags, cases: what a reviewer works on."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from core.states import Moves
+from policy.models.base import Row
+from policy.models.people import Person
+
+
+class Category(models.TextChoices):
+    """The categories a rule may name (jurisdictions.yaml), in words for the form."""
+
+    NCII = "ncii", "An intimate image shared without consent"
+    NCII_DEEPFAKE = "ncii_deepfake", "A synthetic intimate image of a real person"
+    LIKENESS = "likeness", "Use of a person's face, voice or body"
+    IMPERSONATION = "impersonation", "Somebody is being impersonated"
+    UNLABELLED_SYNTHETIC = "unlabelled_synthetic", "Synthetic media without a label"
+    COPYRIGHT = "copyright", "Copyright"
+    DEFAMATION = "defamation", "Defamation"
+    PRIVACY = "privacy", "Privacy or data protection"
+    CHILD_SAFETY = "child_safety", "Safety of a child"
+    ELECTION = "election", "An election"
+    FRAUD = "fraud", "Fraud"
+    OTHER = "other", "Something else"
+
+
+# 3: body or safety of a person; 2: identity and public choices; 1: the rest. Orders the queue after the clocks.
+SEVERITY: dict[str, int] = {
+    Category.CHILD_SAFETY: 3,
+    Category.NCII: 3,
+    Category.NCII_DEEPFAKE: 3,
+    Category.IMPERSONATION: 2,
+    Category.LIKENESS: 2,
+    Category.ELECTION: 2,
+    Category.FRAUD: 2,
+    Category.PRIVACY: 2,
+}
+
+
+class Exemption(models.TextChoices):
+    """Asked on each notice, shown in the statement of reasons; never a rule fact by free text."""
+
+    SATIRE = "satire", "It is satire, parody or art"
+    NEWS = "news", "It is news, criticism or research"
+    LICENSED = "licensed", "It may be licensed"
+    CONSENTED = "consented", "The person shown may have agreed"
+
+
+class Case(Row):
+    """What a reviewer works: one asset (or one reported thing we do not hold) and one legal issue."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        IN_REVIEW = "in_review", "in review"
+        DECIDED = "decided", "decided"
+        CLOSED = "closed", "closed"
+        REOPENED = "reopened", "reopened"
+
+    MOVES: Moves = {
+        State.OPEN: {State.IN_REVIEW},
+        State.IN_REVIEW: {State.DECIDED, State.OPEN},
+        State.DECIDED: {State.CLOSED, State.REOPENED},
+        State.CLOSED: {State.REOPENED},
+        State.REOPENED: {State.IN_REVIEW},
+    }
+    WAITING = (State.OPEN, State.REOPENED)
+    UNDECIDED = (State.OPEN, State.IN_REVIEW, State.REOPENED)
+
+    asset = models.ForeignKey("provenance.Asset", on_delete=models.PROTECT, null=True, related_name="cases")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
+    category = models.CharField(max_length=20, choices=Category.choices)
+    jurisdictions = models.JSONField(default=list)
+    severity = models.PositiveSmallIntegerField(default=1)
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="assigned_cases"
+    )
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["asset", "category"],
+                condition=Q(state__in=["open", "in_review", "reopened"]),
+                name="one_undecided_case_an_issue",
+            )
+        ]
+        indexes = [models.Index(fields=["state", "-severity", "created_at"])]
+
+    def __str__(self) -> str:
+        return f"case {str(self.pk)[-6:]}"
+
+    @property
+    def object(self) -> str:
+        return f"case:{self.pk}"
+
+
+class Notice(Row):
+    """What anybody files: a report or a takedown request. Text and contact are sealed under the filer's key."""
+
+    class State(models.TextChoices):
+        INCOMPLETE = "incomplete", "waiting for missing information"
+        VALID = "valid", "in review"
+        ANSWERED = "answered", "decided"
+
+    MOVES: Moves = {
+        State.INCOMPLETE: {State.VALID, State.ANSWERED},
+        State.VALID: {State.ANSWERED},
+        State.ANSWERED: {State.VALID},
+    }
+
+    number = models.CharField(max_length=20, unique=True, help_text="AS-2026-7F3K-9QXM, random.")
+    pin_hash = models.CharField(max_length=128)
+    wrong_pins = models.PositiveSmallIntegerField(default=0)
+    locked_until = models.DateTimeField(null=True)
+    filer = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="notices")
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="notices")
+    asset = models.ForeignKey("provenance.Asset", on_delete=models.PROTECT, null=True, related_name="notices")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="notices")
+    state = models.CharField(max_length=10, choices=State.choices)
+    category = models.CharField(max_length=20, choices=Category.choices)
+    jurisdiction = models.CharField(max_length=8)
+    as_depicted = models.BooleanField(default=False, help_text="Filed by the person shown, or for them.")
+    good_faith = models.BooleanField(default=False)
+    exemptions = models.JSONField(default=list, help_text="Values of Exemption the filer knows of.")
+    missing = models.JSONField(default=list, help_text="Names of the form's fields still missing.")
+    file_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Of a reported file that is not registered here."
+    )
+    sealed_text = models.BinaryField(default=b"", help_text='JSON {"statement","url_or_text"} sealed under the filer.')
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class Flag(Row):
+    """A reason for a person to look at an asset. Never a judgement."""
+
+    class Origin(models.TextChoices):
+        NOTICE = "notice", "a notice"
+        DECLARED_SYNTHETIC = "declared_synthetic", "the file declares that it is synthetic"
+        CONSENT_WITHDRAWN = "consent_withdrawn", "consent was withdrawn"
+        REVIEWER = "reviewer", "a reviewer"
+
+    class State(models.TextChoices):
+        RAISED = "raised", "raised"
+        CONFIRMED = "confirmed", "confirmed by a decision"
+        CLEARED = "cleared", "cleared by a decision"
+
+    MOVES: Moves = {
+        State.RAISED: {State.CONFIRMED, State.CLEARED},
+        State.CONFIRMED: {State.CLEARED, State.RAISED},
+        State.CLEARED: {State.RAISED},
+    }
+
+    asset = models.ForeignKey("provenance.Asset", on_delete=models.PROTECT, related_name="flags")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="flags")
+    notice = models.ForeignKey(Notice, on_delete=models.PROTECT, null=True, related_name="flags")
+    origin = models.CharField(max_length=20, choices=Origin.choices)
+    reason = models.CharField(max_length=300, help_text="One of the office's own sentences; never free text.")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.RAISED)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["asset", "origin"],
+                condition=Q(state="raised", notice__isnull=True),
+                name="one_raised_flag_an_origin",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_origin_display()} ({self.state})"

@@ -1,0 +1,147 @@
+"""The register of personal fields: why each is held, on which basis, how long, and how it is erased.
+
+“What we hold about me” and erasure are generated from it, so it cannot disagree with what the office does. A field that
+could hold personal data and stands in neither list fails a test and the system check.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.db import models
+
+APPS = ("accounts", "policy", "provenance")
+
+KEY = "key destroyed"  # ciphertext: unreadable for ever once the person's key is gone; the column is emptied too
+BLANK = "emptied"
+DELETE = "row deleted"
+KEPT = "kept"
+
+
+@dataclass(frozen=True)
+class PersonalField:
+    """One column. basis: of GDPR Article 6(1). erased: one of KEY, BLANK, DELETE, KEPT."""
+
+    purpose: str
+    basis: str
+    retention: str
+    erased: str
+
+
+_CASE_LIFE = "while the case and the time to appeal run; then on request"
+_ACCOUNT_LIFE = "while the account exists"
+_ANSWER = "to answer a notice and to hear an appeal"
+_DUTY = "(c) legal obligation"
+_CONTRACT = "(b) contract"
+_ACCOUNTABLE = "to be able to show who did what"
+
+PERSONAL: dict[str, PersonalField] = {
+    "policy.Person.sealed_contact": PersonalField(_ANSWER, _DUTY, _CASE_LIFE, KEY),
+    "policy.Depiction.person": PersonalField("to know whose consent is needed", "(a) consent", _CASE_LIFE, KEPT),
+    "policy.Consent.requested_by": PersonalField("to show who asked", "(a) consent", "as long as the work", KEPT),
+    "policy.Notice.filer": PersonalField(_ANSWER, _DUTY, _CASE_LIFE, KEPT),
+    "policy.Notice.account": PersonalField("to keep parties from judging", _DUTY, _CASE_LIFE, KEPT),
+    "policy.Notice.sealed_text": PersonalField(_ANSWER, _DUTY, _CASE_LIFE, KEY),
+    "policy.Notice.file_sha256": PersonalField("to find the reported file", _DUTY, _CASE_LIFE, BLANK),
+    "policy.Notice.pin_hash": PersonalField("to let the filer come back", _DUTY, _CASE_LIFE, KEPT),
+    "policy.Case.assigned_to": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
+    "policy.Decision.decider": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
+    "policy.StatementOfReasons.user": PersonalField("to explain a decision", _DUTY, "as long as the case", KEPT),
+    "policy.StatementOfReasons.notice": PersonalField("to explain a decision", _DUTY, "as long as the case", KEPT),
+    "policy.Appeal.user": PersonalField("to hear an appeal", _DUTY, _CASE_LIFE, KEPT),
+    "policy.Appeal.notice": PersonalField("to hear an appeal", _DUTY, _CASE_LIFE, KEPT),
+    "policy.Appeal.sealed_grounds": PersonalField("to hear an appeal", _DUTY, _CASE_LIFE, KEY),
+    "policy.Appeal.decider": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
+    "policy.DataRequest.person": PersonalField("to answer the request", _DUTY, "as proof that it was done", KEPT),
+    "policy.DataRequest.user": PersonalField("to answer the request", _DUTY, "as proof that it was done", KEPT),
+    "policy.Export.user": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the log", KEPT),
+    "policy.MediaView.reviewer": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
+    "policy.MediaView.reason": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", BLANK),
+    "accounts.User.email": PersonalField("to log in and to be told", _CONTRACT, _ACCOUNT_LIFE, BLANK),
+    "accounts.User.name": PersonalField("shown to colleagues and on one's works", _CONTRACT, _ACCOUNT_LIFE, BLANK),
+    "accounts.User.password": PersonalField("to log in", _CONTRACT, _ACCOUNT_LIFE, BLANK),
+    "accounts.Membership.user": PersonalField("to know what one may do", _CONTRACT, _ACCOUNT_LIFE, DELETE),
+    "accounts.MachineToken.user": PersonalField("to know whose machine it is", _CONTRACT, _ACCOUNT_LIFE, DELETE),
+    "accounts.MachineToken.name": PersonalField("to tell one's tokens apart", _CONTRACT, _ACCOUNT_LIFE, DELETE),
+    "accounts.LoginLink.user": PersonalField("to log in", _CONTRACT, "until it is used or expires", DELETE),
+    "provenance.Asset.owner": PersonalField("to know whose work it is", _CONTRACT, "as long as the work", KEPT),
+    "provenance.Asset.title": PersonalField("to find one's works", _CONTRACT, "as long as the work", KEPT),
+}
+
+# Looked at, and found to hold nothing about a person, with the reason.
+NOT_PERSONAL: dict[str, str] = {
+    "accounts.Organisation.name": "of an organisation; renamed when its only member is erased",
+    "accounts.LoginLink.token_hash": "hash of a random token",
+    "accounts.MachineToken.digest": "hash of a random token",
+    "accounts.MachineToken.token_key": "start of a random token",
+    "accounts.MachineToken.scopes": "enumeration",
+    "policy.Consent.purposes": "enumeration",
+    "policy.Consent.token_hash": "hash of a random token",
+    "policy.Consent.signed_sha256": "digest of a work",
+    "policy.Consent.manifest_sha256": "digest of a work",
+    "policy.ConsentEvent.signed_sha256": "digest of a work",
+    "policy.ConsentEvent.manifest_sha256": "digest of a work",
+    "policy.Case.jurisdictions": "enumeration",
+    "policy.Notice.number": "random",
+    "policy.Notice.jurisdiction": "enumeration",
+    "policy.Notice.exemptions": "enumeration",
+    "policy.Notice.missing": "enumeration",
+    "policy.Flag.notice": "says that there is a notice, not whose",
+    "policy.Flag.reason": "one of the office's own sentences",
+    "policy.Decision.rule_refs": "rules",
+    "policy.Decision.facts_text": "checked: no address, number or name of the people in the case",
+    "policy.Decision.explanation": "checked: no address, number or name of the people in the case",
+    "policy.Action.kind": "enumeration",
+    "policy.Action.inverse": "enumeration",
+    "policy.Action.pre_image": "enumeration and the office's own label",
+    "policy.StatementOfReasons.structured": "made of the decision's checked texts",
+    "policy.StatementOfReasons.text": "made of the decision's checked texts",
+    "policy.Appeal.reasons": "checked: no address, number or name of the people in the case",
+    "policy.Clock.notice": "says which notice it belongs to, not whose",
+    "policy.Clock.rule_id": "rule",
+    "policy.Clock.instrument": "rule",
+    "policy.Clock.article": "rule",
+    "policy.Clock.jurisdiction": "rule",
+    "policy.Clock.pack": "digest of rules",
+    "policy.Clock.legal_status": "enumeration",
+    "policy.Clock.trace": "sentences about rules and dates",
+    "policy.DataRequest.receipt": "counts, indices and roots",
+    "policy.Export.types": "enumeration",
+    "policy.Export.purpose": "an authority's purpose, part of the public account of its accesses",
+    "policy.Export.key": "address of a file",
+    "policy.Export.sha256": "digest of a file",
+    "policy.PipelineStep.step": "enumeration",
+    "policy.PipelineStep.error_code": "enumeration",
+    "provenance.Asset.media_type": "enumeration",
+    "provenance.Asset.label_text": "the office's own words",
+    "provenance.Asset.original_sha256": "digest of a work",
+    "provenance.Asset.near_duplicates": "ids of works",
+    "provenance.Rendition.sha256": "digest of a work",
+    "provenance.Rendition.media_type": "enumeration",
+    "provenance.Rendition.key": "address of a file",
+    "provenance.Manifest.label": "random",
+    "provenance.Manifest.sha256": "digest of a work",
+    "provenance.Manifest.active": "what the signed file carries openly",
+    "provenance.Fingerprint.value": "code of a work's pixels, not of a face",
+}
+
+
+def suspicious() -> Iterable[str]:
+    """Every field that could hold personal data: free text, bytes, JSON, and links to people."""
+    for label in APPS:
+        for model in apps.get_app_config(label).get_models():
+            for field in model._meta.get_fields():
+                if isinstance(field, models.Field) and _could_be_personal(field):
+                    yield f"{label}.{model.__name__}.{field.name}"
+
+
+def _could_be_personal(field: "models.Field[object, object]") -> bool:
+    if isinstance(field, models.ForeignKey | models.OneToOneField):
+        return field.related_model._meta.label in ("accounts.User", "policy.Person", "policy.Notice")
+    free_text = isinstance(field, models.CharField | models.TextField) and not field.choices
+    return free_text or isinstance(field, models.BinaryField | models.JSONField)
+
+
+def unregistered() -> list[str]:
+    """Fields that stand in neither list."""
+    return sorted(set(suspicious()) - set(PERSONAL) - set(NOT_PERSONAL))

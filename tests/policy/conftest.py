@@ -1,0 +1,94 @@
+"""Works on record without real media (registration has its own tests), and a case ready to be decided."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from accounts.models import User
+from ledger import log
+from ledger.events import EventType
+from policy import cases, notices
+from policy.models import Case, Notice
+from provenance.models import Asset, Manifest, Rendition
+
+MakeAsset = Callable[..., Asset]
+FileNotice = Callable[..., tuple[Notice, str]]
+REASONS: dict[str, Any] = {
+    "facts_text": "The work shows what the notice describes.",
+    "explanation": "The cited clause asks for this outcome.",
+}
+TERMS: dict[str, Any] = {"ground": "terms", "rule_ids": ["office.terms.consent"], **REASONS}
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(settings: Any) -> None:
+    """The slow hash is tested once, where it matters."""
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    ]
+
+
+@pytest.fixture
+def make_asset(db: None) -> MakeAsset:
+    def make(owner: User, title: str = "Harbour at noon", source_type: str = "digitalCapture") -> Asset:
+        digest = hashlib.sha256(f"{owner.pk}{title}".encode()).hexdigest()
+        with transaction.atomic():
+            entry = log.append(EventType.ASSET_REGISTERED, actor=owner.actor, role="creator", facts={"sha256": digest})
+            asset = Asset.objects.create(
+                owner=owner,
+                title=title,
+                kind="image",
+                media_type="image/jpeg",
+                source_type=source_type,
+                original_sha256=digest,
+                entry=entry,
+            )
+            Rendition.objects.create(
+                asset=asset,
+                role=Rendition.Role.SIGNED,
+                sha256=digest,
+                size=10,
+                media_type="image/jpeg",
+                key=f"sha256/{digest}",
+                width=640,
+                height=427,
+            )
+            Manifest.objects.create(asset=asset, label="urn:c2pa:1", sha256=digest, active={})
+        return asset
+
+    return make
+
+
+@pytest.fixture
+def asset(make_asset: MakeAsset, alice: User) -> Asset:
+    return make_asset(alice)
+
+
+@pytest.fixture
+def file_notice() -> FileNotice:
+    """A valid notice of Dana's; any field can be said differently."""
+
+    def file(asset: Asset | None = None, **other: Any) -> tuple[Notice, str]:
+        said = {
+            "category": "likeness",
+            "jurisdiction": "EU",
+            "statement": "This shows me and I never agreed to it.",
+            "name": "Dana Hill",
+            "email": "dana@example.org",
+            "good_faith": True,
+            "as_depicted": True,
+        }
+        return notices.file_notice(asset=asset, **{**said, **other})
+
+    return file
+
+
+@pytest.fixture
+def case(asset: Asset, file_notice: FileNotice, rita: User) -> Case:
+    """Dana's notice about Alice's work, in Rita's hands."""
+    notice, _ = file_notice(asset)
+    return cases.assign(notice.case, rita)

@@ -1,0 +1,229 @@
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from accounts.models import Membership, Role, User
+from core.clock import now
+from core.problems import Conflict, Forbidden, Problem
+from policy import appeals, cases, clocks, decisions, flags, notices
+from policy.models import Action, Appeal, Case, Decision, Flag, Notice
+from provenance.models import Asset
+from tests.policy.conftest import REASONS, TERMS, FileNotice
+
+pytestmark = pytest.mark.django_db
+GROUNDS = "The label is wrong: this is a photograph of my own harbour."
+WHY = "The owner showed the negatives of the work."
+
+
+@pytest.fixture
+def decision(case: Case, rita: User) -> Decision:
+    return decisions.decide(case, rita, outcome="label", **TERMS)
+
+
+def test_the_reviewer_who_decided_cannot_decide_the_appeal(decision: Decision, alice: User, rita: User) -> None:
+    """I2."""
+    appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    with pytest.raises(Forbidden, match="another reviewer"):
+        appeals.may_decide(appeal, rita)
+    with pytest.raises(Forbidden):
+        appeals.decide_appeal(appeal, rita, outcome="overturn", reasons=WHY)
+    assert Appeal.objects.get().state == "filed"
+
+
+def test_nobody_with_a_part_in_the_case_decides_the_appeal(
+    asset: Asset, file_notice: FileNotice, alice: User, rita: User, ravi: User, bob: User, greta: User
+) -> None:
+    """I2: the owner, the appellant, who filed the notice, and who is no reviewer at all."""
+    notice, _ = file_notice(asset, by=ravi)
+    cases.assign(notice.case, rita)
+    decision = decisions.decide(notice.case, rita, outcome="hide", **TERMS)
+    assert rita.organisation
+    Membership.objects.create(user=alice, organisation=rita.organisation, role=Role.REVIEWER)
+    appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    for somebody in (User.objects.get(pk=alice.pk), rita, ravi, bob, greta):
+        with pytest.raises(Forbidden):
+            appeals.may_decide(appeal, somebody)
+
+
+def test_overturning_restores_everything_the_decision_changed(
+    decision: Decision, asset: Asset, alice: User, ravi: User
+) -> None:
+    """I4."""
+    asset.refresh_from_db()
+    assert asset.restriction == "labelled"
+    appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    appeals.decide_appeal(appeal, ravi, outcome="overturn", reasons=WHY)
+    asset.refresh_from_db()
+    decision.refresh_from_db()
+    assert (asset.restriction, asset.label_text) == ("", "")
+    assert decision.state == Decision.State.REVERSED
+    assert not Action.objects.filter(state=Action.State.EXECUTED).exists()
+    assert set(Flag.objects.values_list("state", flat=True)) == {"cleared"}
+    assert Case.objects.get().state == Case.State.CLOSED
+    assert appeal.decider == ravi
+
+
+def test_overturning_one_decision_leaves_what_another_demands(
+    decision: Decision, asset: Asset, file_notice: FileNotice, alice: User, rita: User, ravi: User
+) -> None:
+    """Two cases on one work: undoing the older must neither lift nor resurrect the other's restriction."""
+    second, _ = file_notice(asset, category="privacy")
+    cases.assign(second.case, ravi)
+    hidden = decisions.decide(second.case, ravi, outcome="hide", **TERMS)
+    appeals.decide_appeal(
+        appeals.file_appeal(decision, user=alice, grounds=GROUNDS), ravi, outcome="overturn", reasons=WHY
+    )
+    asset.refresh_from_db()
+    assert asset.restriction == "hidden"
+    appeals.decide_appeal(
+        appeals.file_appeal(hidden, user=alice, grounds=GROUNDS), rita, outcome="overturn", reasons=WHY
+    )
+    asset.refresh_from_db()
+    assert (asset.restriction, asset.label_text) == ("", "")
+
+
+def test_upholding_changes_nothing(decision: Decision, asset: Asset, alice: User, ravi: User) -> None:
+    appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    appeals.decide_appeal(appeal, ravi, outcome="uphold", reasons=WHY)
+    asset.refresh_from_db()
+    assert asset.restriction == "labelled"
+    assert Decision.objects.get().state == Decision.State.IN_EFFECT
+
+
+def test_dana_appeals_a_no_action_with_number_and_pin_and_a_third_person_decides_anew(
+    asset: Asset, file_notice: FileNotice, rita: User, ravi: User, make_reviewer: User
+) -> None:
+    notice, pin = file_notice(asset)
+    cases.assign(notice.case, rita)
+    decision = decisions.decide(notice.case, rita, outcome="no_action", **TERMS)
+    found = notices.notice_by_pin(notice.number, pin)
+    appeal = appeals.file_appeal(decision, notice=found, grounds=GROUNDS)
+    appeals.decide_appeal(appeal, ravi, outcome="overturn", reasons=WHY)
+    case = Case.objects.get()
+    assert (case.state, case.assigned_to) == ("reopened", None)
+    assert Flag.objects.get().state == "raised"
+    assert Notice.objects.get().state == "valid"
+    with pytest.raises(Forbidden, match="decided this case before"):
+        cases.assign(case, rita)
+    cases.assign(case, make_reviewer)
+    later = decisions.decide(case, make_reviewer, outcome="hide", **TERMS)
+    decision.refresh_from_db()
+    assert (decision.state, later.state) == ("superseded", "in_effect")
+
+
+def test_what_is_reopened_joins_a_case_that_was_opened_meanwhile(
+    asset: Asset, file_notice: FileNotice, rita: User, ravi: User
+) -> None:
+    first, _ = file_notice(asset)
+    cases.assign(first.case, rita)
+    decision = decisions.decide(first.case, rita, outcome="no_action", **TERMS)
+    second, _ = file_notice(asset)
+    assert second.case != first.case
+    appeal = appeals.file_appeal(decision, notice=first, grounds=GROUNDS)
+    appeals.decide_appeal(appeal, ravi, outcome="overturn", reasons=WHY)
+    first.refresh_from_db()
+    assert (first.case, first.state) == (second.case, "valid")
+    assert Case.objects.filter(state__in=Case.UNDECIDED).count() == 1
+
+
+@pytest.fixture
+def make_reviewer(db: None, rita: User) -> User:
+    rob = User.objects.create_user("rob@example.org", name="Rob")
+    assert rita.organisation
+    Membership.objects.create(user=rob, organisation=rita.organisation, role=Role.REVIEWER)
+    return rob
+
+
+def test_who_is_not_affected_cannot_appeal(decision: Decision, bob: User, mallory: User) -> None:
+    for somebody in (bob, mallory):
+        with pytest.raises(Forbidden):
+            appeals.file_appeal(decision, user=somebody, grounds=GROUNDS)
+
+
+def test_the_uploader_has_nothing_to_appeal_in_a_no_action(case: Case, rita: User, alice: User) -> None:
+    decision = decisions.decide(case, rita, outcome="no_action", **TERMS)
+    with pytest.raises(Forbidden):
+        appeals.may_appeal(decision, user=alice)
+
+
+def test_a_notifier_has_nothing_to_gain_above_hide(case: Case, rita: User) -> None:
+    decision = decisions.decide(case, rita, outcome="hide", **TERMS)
+    with pytest.raises(Conflict, match="no stronger outcome"):
+        appeals.may_appeal(decision, notice=Notice.objects.get())
+
+
+def test_one_appeal_each(decision: Decision, alice: User) -> None:
+    appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    with pytest.raises(Conflict, match="already"):
+        appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+
+
+def test_two_appeals_at_once_are_one(decision: Decision, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deterministic interleaving: both passed the predicate before either inserted; the constraint holds."""
+    appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    monkeypatch.setattr(appeals, "may_appeal", lambda *_, **__: None)
+    with pytest.raises(Conflict, match="already"):
+        appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    assert Appeal.objects.count() == 1
+
+
+def test_the_window_is_open_to_its_last_moment_and_closed_after(decision: Decision, alice: User) -> None:
+    due = appeals.may_appeal(decision, user=alice).due_at
+    assert due is not None
+    with time_machine.travel(due - timedelta(seconds=1), tick=False):
+        appeals.may_appeal(decision, user=alice)
+    with time_machine.travel(due + timedelta(seconds=1), tick=False), pytest.raises(Conflict, match="run out"):
+        appeals.may_appeal(decision, user=alice)
+
+
+def test_when_the_window_ran_out_the_case_closes(decision: Decision, alice: User) -> None:
+    with time_machine.travel(now() + timedelta(days=190)):
+        clocks.strike()
+    assert Case.objects.get().state == Case.State.CLOSED
+
+
+def test_an_open_appeal_keeps_the_case_open(decision: Decision, alice: User, ravi: User) -> None:
+    appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    with time_machine.travel(now() + timedelta(days=190)):
+        clocks.strike()
+        assert Case.objects.get().state == Case.State.DECIDED
+        appeals.decide_appeal(appeal, ravi, outcome="uphold", reasons=WHY)
+        assert Case.objects.get().state == Case.State.CLOSED
+
+
+def test_of_two_who_decide_an_appeal_one_does(decision: Decision, alice: User, ravi: User, make_reviewer: User) -> None:
+    appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    other_window = Appeal.objects.select_related("decision__case__asset").get(pk=appeal.pk)
+    appeals.decide_appeal(appeal, ravi, outcome="uphold", reasons=WHY)
+    with pytest.raises(Conflict):
+        appeals.decide_appeal(other_window, make_reviewer, outcome="overturn", reasons=WHY)
+    assert Decision.objects.get().state == Decision.State.IN_EFFECT
+
+
+def test_grounds_are_sealed(decision: Decision, alice: User) -> None:
+    appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    assert b"harbour" not in bytes(appeal.sealed_grounds)
+    assert appeals.grounds_of(appeal) == GROUNDS
+
+
+@pytest.mark.parametrize("said", [{"outcome": "maybe", "reasons": WHY}, {"outcome": "uphold", "reasons": "no"}])
+def test_a_wrong_answer_to_an_appeal_is_refused(
+    decision: Decision, alice: User, ravi: User, said: dict[str, str]
+) -> None:
+    appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
+    with pytest.raises(Problem):
+        appeals.decide_appeal(appeal, ravi, **said)
+    assert Appeal.objects.get().state == "filed"
+
+
+def test_a_flag_by_a_reviewer_alone_ends_with_the_uploaders_appeal(
+    asset: Asset, alice: User, rita: User, ravi: User
+) -> None:
+    """Own initiative, no notice: the uploader still gets reasons and an appeal."""
+    flag = flags.raise_flag(asset, Flag.Origin.REVIEWER, by=ravi)
+    cases.assign(flag.case, rita)
+    decision = decisions.decide(flag.case, rita, outcome="age_restrict", ground="terms",
+                                rule_ids=["office.terms.consent"], **REASONS)  # fmt: skip
+    assert decision.statements.get().structured["source_type"] == "SOURCE_VOLUNTARY"
+    assert appeals.may_appeal(decision, user=alice)

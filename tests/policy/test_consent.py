@@ -1,0 +1,144 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.models import User
+from core.problems import Conflict, Forbidden, NotFound, Problem
+from ledger.models import Entry
+from policy import consent
+from policy.models import Consent, ConsentEvent, Flag
+from provenance.models import Asset, Manifest
+
+pytestmark = pytest.mark.django_db
+
+
+def ask(asset: Asset, by: User) -> tuple[Consent, str]:
+    asked, path = consent.ask_consent(
+        asset, by, name="Dana Hill", contact="dana@example.org", purposes=["publish", "capture"]
+    )
+    return asked, path.removeprefix("/consent/").rstrip("/")
+
+
+def test_dana_agrees_by_link_and_the_answer_is_bound_to_file_and_manifest(asset: Asset, alice: User) -> None:
+    asked, token = ask(asset, alice)
+    found = consent.consent_by_token(token)
+    assert found == asked
+    consent.grant(found)
+    assert (found.signed_sha256, found.manifest_sha256) == consent.binding(asset)
+    assert consent.standing(found) == "given"
+    assert consent.allows(asset, "publish")
+    assert not consent.allows(asset, "train")
+
+
+def test_the_token_is_kept_nowhere(asset: Asset, alice: User) -> None:
+    asked, token = ask(asset, alice)
+    assert token not in json.dumps(list(Consent.objects.values()), default=str)
+    assert not any(token.encode() in bytes(entry.leaf) for entry in Entry.objects.all())
+    assert asked.token_hash != token
+
+
+def test_a_wrong_token_finds_nothing(asset: Asset, alice: User) -> None:
+    ask(asset, alice)
+    with pytest.raises(NotFound):
+        consent.consent_by_token("x" * 43)
+
+
+def test_no_leaf_names_the_person_or_their_id(asset: Asset, alice: User) -> None:
+    asked, _ = ask(asset, alice)
+    consent.grant(asked)
+    for entry in Entry.objects.all():
+        leaf = bytes(entry.leaf).decode()
+        assert "Dana" not in leaf
+        assert str(asked.depiction.person_id) not in leaf
+        assert str(asked.pk) not in leaf
+
+
+def test_a_changed_manifest_leaves_the_answer_unbound(asset: Asset, alice: User) -> None:
+    """I10."""
+    asked, _ = ask(asset, alice)
+    consent.grant(asked)
+    Manifest.objects.create(asset=asset, label="urn:c2pa:2", sha256="f" * 64, active={})
+    assert consent.standing(asked) == "unbound"
+    assert not consent.allows(asset, "publish")
+
+
+def test_an_answer_about_a_changed_work_is_not_taken(asset: Asset, alice: User) -> None:
+    asked, _ = ask(asset, alice)
+    Manifest.objects.create(asset=asset, label="urn:c2pa:2", sha256="f" * 64, active={})
+    with pytest.raises(Conflict):
+        consent.grant(asked)
+    assert Consent.objects.get().state == Consent.State.REQUESTED
+
+
+def test_withdrawing_keeps_the_past_and_asks_a_reviewer_to_look(asset: Asset, alice: User) -> None:
+    """I9."""
+    asked, _ = ask(asset, alice)
+    consent.grant(asked)
+    consent.withdraw(asked)
+    assert list(asked.events.values_list("kind", flat=True)) == ["requested", "given", "withdrawn"]
+    assert not consent.allows(asset, "publish")
+    flag = Flag.objects.get()
+    assert flag.origin == Flag.Origin.CONSENT_WITHDRAWN
+    assert flag.case.state == "open"
+
+
+def test_consent_may_be_given_again_after_it_was_withdrawn(asset: Asset, alice: User) -> None:
+    asked, _ = ask(asset, alice)
+    for verb in (consent.grant, consent.withdraw, consent.grant):
+        verb(asked)
+    assert consent.standing(asked) == "given"
+
+
+def test_what_was_not_given_cannot_be_withdrawn(asset: Asset, alice: User) -> None:
+    asked, _ = ask(asset, alice)
+    with pytest.raises(Conflict):
+        consent.withdraw(asked)
+    assert not Flag.objects.exists()
+
+
+def test_of_two_answers_at_once_one_counts(asset: Asset, alice: User) -> None:
+    _, token = ask(asset, alice)
+    one, other = consent.consent_by_token(token), consent.consent_by_token(token)
+    consent.grant(one)
+    with pytest.raises(Conflict):
+        consent.refuse(other)
+    assert ConsentEvent.objects.count() == 2
+
+
+@given(st.lists(st.sampled_from(["given", "refused", "withdrawn"]), max_size=6))
+def test_the_state_is_a_fold_over_the_events(kinds: list[str]) -> None:
+    """I9: replaying the events gives the state, whatever order they were tried in."""
+    state: str = Consent.State.REQUESTED
+    kept = []
+    for kind in kinds:
+        if kind in Consent.MOVES.get(state, ()):
+            state = kind
+            kept.append(kind)
+    assert consent.fold(kept) == consent.fold(kinds) == state
+
+
+def test_only_the_owner_asks(asset: Asset, mallory: User) -> None:
+    with pytest.raises(Forbidden):
+        ask(asset, mallory)
+
+
+@pytest.mark.parametrize(
+    ("field", "change"), [("name", {"name": " "}), ("purposes", {"purposes": []}), ("purposes", {"purposes": ["sell"]})]
+)
+def test_each_wrong_field_is_named(asset: Asset, alice: User, field: str, change: dict[str, object]) -> None:
+    said = {"name": "Dana", "contact": "", "purposes": ["publish"], **change}
+    with pytest.raises(Problem) as refusal:
+        consent.ask_consent(asset, alice, **said)  # type: ignore[arg-type]
+    assert field in refusal.value.extra["errors"]  # type: ignore[operator]
+    assert not Consent.objects.exists()
+
+
+def test_the_receipt_names_nobody(asset: Asset, alice: User) -> None:
+    asked, _ = ask(asset, alice)
+    consent.grant(asked)
+    text = json.dumps(consent.receipt(asked))
+    assert "Dana" not in text
+    assert "27560" in text
+    assert asked.signed_sha256 in text

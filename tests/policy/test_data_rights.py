@@ -1,0 +1,199 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import models
+
+from accounts.models import LoginLink, User
+from core.clock import now
+from core.problems import Conflict, NotFound
+from ledger import audit, reading, vault
+from ledger.models import Entry
+from policy import appeals, cases, consent, data_rights, decisions, notices, people, personal_fields
+from policy.models import Case, Clock, Consent, DataRequest, Flag, Notice
+from provenance.models import Asset
+from tests.policy.conftest import TERMS, FileNotice
+
+pytestmark = pytest.mark.django_db
+Settle = Callable[[], None]
+
+
+def test_every_field_that_could_hold_personal_data_is_registered() -> None:
+    """A new column in accounts, policy or provenance fails here until somebody has said what it is for."""
+    assert personal_fields.unregistered() == []
+    both = set(personal_fields.PERSONAL) & set(personal_fields.NOT_PERSONAL)
+    assert not both
+
+
+def test_a_new_column_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    field: models.Field[str, str] = models.CharField(max_length=10)
+    field.set_attributes_from_name("nickname")
+    real = Notice._meta.get_fields
+    monkeypatch.setattr(Notice._meta, "get_fields", lambda *a, **k: (*real(*a, **k), field))
+    assert personal_fields.unregistered() == ["policy.Notice.nickname"]
+
+
+def test_the_register_names_only_fields_that_exist() -> None:
+    known = set(personal_fields.suspicious())
+    assert set(personal_fields.PERSONAL) - known == set()
+
+
+def test_dana_sees_what_is_held_about_her_and_why(asset: Asset, file_notice: FileNotice, settle: Settle) -> None:
+    notice, _ = file_notice(asset)
+    settle()
+    held = data_rights.what_we_hold(notice.filer)
+    text = json.dumps(held, default=str)
+    assert "Dana Hill" in text
+    assert "never agreed" in text
+    assert all(row["purpose"] and row["basis"] and row["retention"] for row in held["fields"])
+    assert {row["section"] for row in held["log"]} == {"actor", "contact", "text"}
+
+
+def test_nobody_sees_what_is_held_about_another(asset: Asset, file_notice: FileNotice) -> None:
+    file_notice(asset)
+    other, _ = file_notice(asset, name="Eve Stone", email="eve@example.org")
+    assert "Dana" not in json.dumps(data_rights.what_we_hold(other.filer), default=str)
+
+
+def test_erasing_dana_leaves_no_value_of_hers_and_the_same_root(
+    asset: Asset, file_notice: FileNotice, alice: User, settle: Settle
+) -> None:
+    """I12."""
+    asked, _ = consent.ask_consent(asset, alice, name="Dana Hill", contact="+47 900", purposes=["publish"])
+    consent.grant(asked)
+    notice, _ = file_notice(asset)
+    settle()
+    before = audit.check_log()
+    for person in (asked.depiction.person, notice.filer):
+        request = data_rights.erase(person)
+        proof = request.receipt["log"]
+        assert proof["root_before"] == proof["root_after"]
+        assert request.receipt["indices"]
+        assert request.receipt["key_destroyed"]
+        assert request.state == DataRequest.State.DONE
+    settle()
+    after = audit.check_log()
+    assert after.erased > before.erased
+    assert people.name_and_contact(notice.filer) == ("", "")
+    assert notices.contents(Notice.objects.get()) == {"statement": "", "url_or_text": "", "name": "", "email": ""}
+    assert consent.name_of(asked) == ""
+    everything = b"".join(bytes(entry.leaf) for entry in Entry.objects.all()).decode()
+    assert "Dana" not in everything
+    assert str(notice.filer_id) not in everything
+
+
+def test_the_root_of_the_receipt_is_the_signed_one(asset: Asset, file_notice: FileNotice, settle: Settle) -> None:
+    notice, _ = file_notice(asset)
+    settle()
+    signed = reading.latest_checkpoint()
+    assert signed is not None
+    log = data_rights.erase(notice.filer).receipt["log"]
+    assert (log["size"], log["root_after"]) == (signed.size, bytes(signed.root).hex())
+
+
+def test_erasure_withdraws_consent_and_asks_a_reviewer_to_look(asset: Asset, alice: User) -> None:
+    asked, path = consent.ask_consent(asset, alice, name="Dana", contact="", purposes=["publish"])
+    consent.grant(asked)
+    data_rights.erase(asked.depiction.person)
+    assert Consent.objects.get().state == "withdrawn"
+    assert Flag.objects.get().origin == Flag.Origin.CONSENT_WITHDRAWN
+    with pytest.raises(NotFound):
+        consent.consent_by_token(path.split("/")[2])
+
+
+def test_the_entry_about_an_erasure_says_where_and_why_and_not_who(
+    asset: Asset, file_notice: FileNotice, settle: Settle
+) -> None:
+    notice, _ = file_notice(asset)
+    settle()
+    request = data_rights.erase(notice.filer)
+    leaf = json.loads(bytes(Entry.objects.get(type="erasure:performed").leaf))
+    assert leaf["facts"]["indices"] == request.receipt["indices"]
+    assert leaf["facts"]["ground"] == "eu.gdpr.17"
+    assert leaf["object"] == f"request:{request.pk}"
+    assert str(notice.filer_id) not in json.dumps(leaf)
+
+
+def test_a_case_stays_decidable_and_appealable_after_the_notifier_was_erased(
+    asset: Asset, file_notice: FileNotice, rita: User, ravi: User, settle: Settle, mailoutbox: list[Any]
+) -> None:
+    notice, pin = file_notice(asset)
+    cases.assign(notice.case, rita)
+    data_rights.erase(notice.filer)
+    decision = decisions.decide(Case.objects.get(), rita, outcome="no_action", **TERMS)
+    settle()
+    assert mailoutbox == []
+    back = notices.notice_by_pin(notice.number, pin)
+    appeal = appeals.file_appeal(decision, notice=back, grounds="It is still a picture of the person shown.")
+    appeals.decide_appeal(appeal, ravi, outcome="uphold", reasons="The clause does not reach this work.")
+
+
+def test_nothing_is_erased_twice(asset: Asset, file_notice: FileNotice) -> None:
+    notice, _ = file_notice(asset)
+    data_rights.erase(notice.filer)
+    with pytest.raises(Conflict):
+        data_rights.erase(notice.filer)
+
+
+def test_the_month_to_answer_starts_and_is_met(asset: Asset, file_notice: FileNotice) -> None:
+    notice, _ = file_notice(asset)
+    request = data_rights.erase(notice.filer)
+    clock = Clock.objects.get(data_request=request, rule_id="eu.gdpr.12.3")
+    assert clock.state == Clock.State.MET
+    assert clock.due_at is not None
+    assert 27 < (clock.due_at - clock.started_at).days < 32
+
+
+def test_an_account_goes_and_its_works_stay_without_a_name(
+    asset: Asset, alice: User, bob: User, olga: User, settle: Settle
+) -> None:
+    LoginLink.objects.create(token_hash="a" * 64, user=alice, expires_at=now())
+    settle()
+    studio = alice.organisation
+    assert studio is not None
+    request = data_rights.erase(alice, by=olga)
+    settle()
+    alice.refresh_from_db()
+    studio.refresh_from_db()
+    assert (alice.name, alice.is_active, alice.has_usable_password()) == ("", False, False)
+    assert "alice" not in alice.email.lower()
+    assert "Alice" not in studio.name
+    assert not LoginLink.objects.exists()
+    assert Asset.objects.get().owner == alice
+    assert not vault.has_key(alice.actor)
+    assert request.receipt["rows"]["memberships"] == 1
+    audit.check_log()
+    assert User.objects.get(pk=bob.pk).name == "Bob"
+
+
+def test_an_organisation_with_others_in_it_keeps_its_name(rita: User, ravi: User) -> None:
+    office = rita.organisation
+    assert office is not None
+    data_rights.erase(rita)
+    office.refresh_from_db()
+    assert office.name == "The Office"
+
+
+def test_a_failure_half_way_erases_nothing(
+    asset: Asset, file_notice: FileNotice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice, _ = file_notice(asset)
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("the machine stops here")
+
+    monkeypatch.setattr(data_rights, "_record", fail)
+    with pytest.raises(RuntimeError):
+        data_rights.erase(notice.filer)
+    assert notices.contents(Notice.objects.select_related("filer").get())["name"] == "Dana Hill"
+    assert not DataRequest.objects.exists()
+
+
+def test_an_answered_access_request_is_recorded_without_a_name(asset: Asset, file_notice: FileNotice) -> None:
+    notice, _ = file_notice(asset)
+    request, held = data_rights.access(notice.filer)
+    assert held["fields"]
+    entry = Entry.objects.get(type="data:accessed")
+    assert str(notice.filer_id) not in bytes(entry.leaf).decode()
+    assert request.state == DataRequest.State.DONE

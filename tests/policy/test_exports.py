@@ -1,0 +1,145 @@
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from accounts.models import User
+from core import storage
+from core.clock import now
+from core.problems import Forbidden, NotFound, Problem
+from ledger import verify
+from ledger.models import Entry
+from policy import cases, data_rights, decisions, exports
+from policy.models import Case, Export
+from provenance.models import Asset
+from tests.policy.conftest import REASONS, TERMS, FileNotice
+
+pytestmark = pytest.mark.django_db
+Settle = Callable[[], None]
+PURPOSE = "Yearly supervision of this office, file 12/2026"
+
+
+def bundle_of(export: Export) -> zipfile.ZipFile:
+    with storage.open_file(export.key) as file:
+        return zipfile.ZipFile(io.BytesIO(file.read()))
+
+
+def text_of(export: Export) -> str:
+    with bundle_of(export) as bundle:
+        return "\n".join(bundle.read(name).decode(errors="replace") for name in bundle.namelist())
+
+
+@pytest.fixture
+def decided(case: Case, rita: User, settle: Settle) -> Case:
+    decisions.decide(case, rita, outcome="hide", **TERMS)
+    settle()
+    return case
+
+
+def test_greta_takes_a_bundle_that_verifies_offline(decided: Case, greta: User, tmp_path: Any) -> None:
+    export = exports.make_export(greta, purpose=PURPOSE)
+    path = tmp_path / "bundle.zip"
+    with storage.open_file(export.key) as file:
+        path.write_bytes(file.read())
+    assert verify.main([str(path)]) == 0
+    assert export.entries == export.tree_size
+
+
+def test_the_bundle_shows_reasons_and_never_who_reported_or_acted(
+    decided: Case, greta: User, rita: User, alice: User
+) -> None:
+    text = text_of(exports.make_export(greta, purpose=PURPOSE))
+    assert REASONS["facts_text"] in text
+    for secret in ("Dana", "dana@example.org", "never agreed", str(rita.pk), str(alice.pk)):
+        assert secret not in text
+
+
+def test_after_erasure_no_export_shows_a_value_of_theirs(
+    decided: Case, greta: User, settle: Settle, tmp_path: Any
+) -> None:
+    """The old bundle still verifies, and so does a new one without the erased values."""
+    old = exports.make_export(greta, purpose=PURPOSE)
+    data_rights.erase(decided.notices.get().filer)
+    settle()
+    new = exports.make_export(greta, purpose=PURPOSE)
+    for export in (old, new):
+        path = tmp_path / f"{export.pk}.zip"
+        with storage.open_file(export.key) as file:
+            path.write_bytes(file.read())
+        assert verify.main([str(path)]) == 0
+        assert "Dana" not in text_of(export)
+
+
+def test_a_case_about_a_child_stays_sealed(
+    asset: Asset, file_notice: FileNotice, rita: User, greta: User, settle: Settle
+) -> None:
+    """I24."""
+    notice, _ = file_notice(asset, category="child_safety")
+    cases.assign(notice.case, rita)
+    decisions.decide(notice.case, rita, outcome="hide", **TERMS)
+    settle()
+    assert REASONS["facts_text"] not in text_of(exports.make_export(greta, purpose=PURPOSE))
+
+
+def test_a_scope_is_kept(decided: Case, greta: User, asset: Asset, file_notice: FileNotice, settle: Settle) -> None:
+    with time_machine.travel(now() + timedelta(days=10)):
+        file_notice(asset, category="copyright")
+        settle()
+        since = now() - timedelta(days=1)
+        export = exports.make_export(greta, since=since, types=["notice:filed"], purpose=PURPOSE)
+    with bundle_of(export) as bundle:
+        manifest = json.loads(bundle.read("manifest.json"))
+    assert len(manifest["selected"]) == 1
+    assert manifest["about"]["purpose"] == PURPOSE
+
+
+def test_only_a_regulator_exports(decided: Case, rita: User, alice: User, olga: User) -> None:
+    for somebody in (rita, alice, olga):
+        with pytest.raises(Forbidden):
+            exports.make_export(somebody, purpose=PURPOSE)
+
+
+@pytest.mark.parametrize(
+    "change", [{"purpose": "because"}, {"types": ["secrets:read"]}, {"since": now(), "until": now() - timedelta(1)}]
+)
+def test_a_wrong_scope_is_refused(decided: Case, greta: User, change: dict[str, Any]) -> None:
+    with pytest.raises(Problem):
+        exports.make_export(greta, **{"purpose": PURPOSE, **change})
+    assert not Export.objects.exists()
+
+
+def test_an_empty_scope_is_not_found(decided: Case, greta: User) -> None:
+    with pytest.raises(NotFound):
+        exports.make_export(greta, since=now() + timedelta(days=1), purpose=PURPOSE)
+
+
+def test_every_export_download_and_query_is_in_the_log(decided: Case, greta: User) -> None:
+    export = exports.make_export(greta, purpose=PURPOSE)
+    exports.open_export(export, greta).close()
+    exports.query_entries(greta, types=["notice:filed"], purpose="spot check")
+    types = list(Entry.objects.order_by("-pk").values_list("type", flat=True)[:3])
+    assert types == ["access:audited", "access:audited", "export:made"]
+    for entry in Entry.objects.order_by("-pk")[:3]:
+        assert b"spot check" not in bytes(entry.leaf)
+        assert str(greta.pk).encode() not in bytes(entry.leaf)
+
+
+def test_a_query_pages_by_index_and_shows_leaves_only(decided: Case, greta: User) -> None:
+    first = exports.query_entries(greta, limit=2)
+    rest = exports.query_entries(greta, after=first[-1]["index"])
+    assert [row["index"] for row in first] == [0, 1]
+    assert rest[0]["index"] == 2
+    assert "Dana" not in json.dumps(first + rest)
+
+
+def test_nobody_else_queries_or_takes_another_ones_export(decided: Case, greta: User, rita: User, olga: User) -> None:
+    export = exports.make_export(greta, purpose=PURPOSE)
+    with pytest.raises(NotFound):
+        exports.open_export(export, olga)
+    with pytest.raises(Forbidden):
+        exports.query_entries(rita)

@@ -1,0 +1,105 @@
+"""What the tests of the process pages stand on: a work on record with real files, decided cases, signed-in browsers."""
+
+import hashlib
+import io
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.db import transaction
+from django.test import Client
+from PIL import Image
+
+from accounts.models import User
+from core.storage import key_of
+from ledger import log
+from ledger.events import EventType
+from policy import cases, decisions, notices
+from policy.models import Case, Decision, Notice
+from provenance.authority import this_office
+from provenance.models import Asset, Manifest, Rendition
+
+TERMS = {
+    "ground": "terms",
+    "rule_ids": ["office.terms.consent"],
+    "facts_text": "The work shows what the notice describes.",
+    "explanation": "The cited clause asks for this outcome.",
+}
+
+
+def work(owner: User, photo: bytes, title: str = "Harbour at noon") -> Asset:
+    """A registered photograph (registration has its own tests): original, a stand-in for the signed file, preview."""
+    this_office()  # an office with works has signing keys
+    preview = io.BytesIO()
+    Image.open(io.BytesIO(photo)).convert("RGB").resize((320, 213)).save(preview, "JPEG")
+    signed = photo + title.encode()
+    with transaction.atomic():
+        entry = log.append(EventType.ASSET_REGISTERED, actor=owner.actor, role="creator")
+        asset = Asset.objects.create(
+            owner=owner,
+            title=title,
+            kind="image",
+            media_type="image/jpeg",
+            source_type="digitalCapture",
+            original_sha256=_digest(photo),
+            entry=entry,
+        )
+        for role, data in (("original", photo), ("signed", signed), ("preview", preview.getvalue())):
+            _keep(asset, role, data)
+        Manifest.objects.create(asset=asset, label=f"urn:c2pa:{asset.pk}", sha256=_digest(title.encode()), active={})
+    return asset
+
+
+def _keep(asset: Asset, role: str, data: bytes) -> None:
+    key = key_of(_digest(data))
+    if not storages["media"].exists(key):
+        storages["media"].save(key, ContentFile(data))
+    Rendition.objects.create(
+        asset=asset,
+        role=role,
+        sha256=_digest(data),
+        size=len(data),
+        media_type="image/jpeg",
+        key=key,
+        width=640,
+        height=427,
+    )
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def stored_files() -> list[str]:
+    """Every file under the storage and scratch folders, so that a test can see that nothing was kept."""
+    roots = [Path(settings.ASSAY_VAR) / name for name in ("media", "scratch")]
+    return sorted(str(path) for root in roots for path in root.rglob("*") if path.is_file())
+
+
+def notice(asset: Asset | None, **other: object) -> tuple[Notice, str]:
+    """A complete notice of Dana's, and its PIN."""
+    said: dict[str, object] = {
+        "category": "likeness",
+        "jurisdiction": "EU",
+        "statement": "This shows me and I never agreed to it.",
+        "name": "Dana Hill",
+        "email": "dana@example.org",
+        "good_faith": True,
+        "as_depicted": True,
+    }
+    return notices.file_notice(asset=asset, **{**said, **other})  # type: ignore[arg-type]
+
+
+def decide(case: Case, reviewer: User, *, outcome: str = "hide") -> Decision:
+    """The case, taken and decided by this reviewer."""
+    cases.assign(case, reviewer)
+    return decisions.decide(case, reviewer, outcome=outcome, **TERMS)  # type: ignore[arg-type]
+
+
+def browser(user: User | None = None, *, csrf: bool = False) -> Client:
+    """A browser, signed in as `user`."""
+    client = Client(enforce_csrf_checks=csrf)
+    if user is not None:
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client

@@ -1,0 +1,78 @@
+"""Pages about the office itself: its detectors, its refusals explained, its health, and what machines ask for."""
+
+import re
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.utils.safestring import SafeString
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.http import require_safe
+
+from core.health import checks
+from core.problems import NotFound
+from detection.registry import all_detectors
+from web.model_cards import as_html
+from web.problem_pages import about
+
+_CODE = re.compile(r"[a-z0-9_]{1,40}(?:\.[a-z0-9_]{1,40})*", re.ASCII)
+
+
+@login_not_required
+@require_safe
+def detectors(request: HttpRequest) -> HttpResponse:
+    """Every installed detector with its card: what it measures and what it cannot."""
+    cards: list[tuple[object, SafeString]] = [(info, as_html(info.card)) for info in all_detectors()]
+    return render(request, "web/detectors.html", {"cards": cards})
+
+
+@login_not_required
+@require_safe
+def problem(request: HttpRequest, code: str) -> HttpResponse:
+    """What a problem's `type` names (RFC 9457 section 3.1.1): what the code means and what helps."""
+    group = about(code) if _CODE.fullmatch(code) else None
+    if group is None:
+        raise NotFound("problem")
+    return render(request, "web/problem_about.html", {"code": code, "group": group})
+
+
+@login_not_required
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 when every check of `core.health` holds, else 503. Details: `manage.py doctor`."""
+    results = checks()
+    well = all(result.ok for result in results)
+    body = {"status": "ok" if well else "failing", "checks": {result.name: result.ok for result in results}}
+    return JsonResponse(body, status=200 if well else 503)
+
+
+@login_not_required
+@require_safe
+@cache_control(public=True, max_age=3600)
+def robots(request: HttpRequest) -> HttpResponse:
+    closed = (
+        "account",
+        "enter",
+        "desk",
+        "studio",
+        "review",
+        "appeals",
+        "regulator",
+        "consent",
+        "notice",
+        "my-data",
+        "tokens",
+    )
+    lines = ["User-agent: *", *(f"Disallow: /{path}/" for path in closed), "Allow: /"]
+    if settings.DEMO:
+        lines = ["User-agent: *", "Disallow: /"]
+    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain")
+
+
+@login_not_required
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    return redirect(static("web/mark.svg"))

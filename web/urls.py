@@ -1,0 +1,31 @@
+"""Pages: the public ones, the creator's, the account's. The process pages are in `web/urls_process.py`."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from web import assets, desk, home, login_links, office, register, studio, tokens
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home.home, name="home"),
+    path("assets/<uuid:pk>/", assets.public_page, name="asset"),
+    path("assets/<uuid:pk>/receipt/", assets.receipt, name="asset_receipt"),
+    path("assets/<uuid:pk>/receipt.json", assets.receipt_json, name="asset_receipt_json"),
+    path("assets/<uuid:pk>/receipt.tlog-proof", assets.receipt_proof, name="asset_receipt_proof"),
+    path("assets/<uuid:pk>/file/", assets.signed_file, name="asset_file"),
+    path("assets/<uuid:pk>/preview/", assets.preview, name="asset_preview"),
+    path("assets/<uuid:pk>/heat/<uuid:finding>/", assets.heat_map, name="asset_heat_map"),
+    path("register/", register.register, name="register"),
+    path("detectors/", office.detectors, name="detectors"),
+    path("problems/<str:code>/", office.problem, name="problem"),
+    path("healthz", office.healthz, name="healthz"),
+    path("robots.txt", office.robots, name="robots"),
+    path("favicon.ico", office.favicon, name="favicon"),
+    path("enter/<str:secret>/", login_links.enter, name="login_link"),
+    path("desk/", desk.desk, name="desk"),
+    path("studio/", studio.works, name="studio"),
+    path("studio/new/", studio.new, name="studio_new"),
+    path("studio/<uuid:pk>/", studio.work, name="studio_work"),
+    path("jobs/<uuid:pk>/", desk.job, name="job"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/revoke/", tokens.revoke, name="token_revoke"),
+    path("", include("web.urls_process")),
+]
