@@ -3,6 +3,7 @@
 The embedded default (no variable set) is SQLite, local files and a broker of files under `ASSAY_VAR`, in demo mode.
 """
 
+import logging
 import os
 import secrets
 import sys
@@ -61,6 +62,7 @@ ASSAY_HOST = env.str("ASSAY_HOST", "")
 DEMO = env.bool("ASSAY_DEMO", not ASSAY_HOST)
 DEBUG = env.bool("ASSAY_DEBUG", False)
 SECURE = not DEMO
+BEHIND_PROXY = env.bool("ASSAY_BEHIND_PROXY", False)
 
 SECRET_KEY = _secret("ASSAY_SECRET_KEY") or _made_once(ASSAY_KEYS / "django.key", secrets.token_urlsafe(50))
 PORT = env.int("ASSAY_PORT", 8000)
@@ -314,6 +316,8 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_THROTTLE_RATES": {"anon": "120/min", "user": "1200/min", "notices": "30/hour", "pin": "20/hour"},
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    # Whose X-Forwarded-For is believed when limits are counted per address: our own proxy's, or nobody's.
+    "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
 }
 REST_KNOX = {"TOKEN_MODEL": "accounts.MachineToken", "TOKEN_PREFIX": "assay_", "AUTO_REFRESH": False}
 KNOX_TOKEN_MODEL = "accounts.MachineToken"  # noqa: S105 - a model's name
@@ -358,7 +362,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = SECURE and env.bool("ASSAY_TLS_REDIRECT", True)
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
-if env.bool("ASSAY_BEHIND_PROXY", False):
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CSRF_FAILURE_VIEW = "core.http.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -373,6 +377,8 @@ TIME_ZONE = env.str("ASSAY_TIME_ZONE", "UTC")
 # --- Logs ----------------------------------------------------------------------------------------------------------
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+# A refused request is no event for the log, and its path may hold the secret of a link.
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -136,7 +136,7 @@ def _describe(report: Report, path: Path) -> dict[str, bytes]:
             return guarded.describe(path, report.media_type, preview=preview).fingerprints
     except Problem as problem:
         tolerable = problem.code in ("media.truncated", "media.unparseable")
-        if not tolerable or (report.credential.state == "none" and report.exact is None):
+        if not tolerable or (report.credential.state in ("none", "unreadable") and report.exact is None):
             raise
         log.info("verification.not_decoded", code=problem.code)
         report.notes.append("The picture itself is damaged and could not be compared with registered works.")

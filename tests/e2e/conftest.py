@@ -36,7 +36,9 @@ class Visitor:
 
     def __init__(self, office: Office, browser: Browser) -> None:
         self._office = office
-        self.context = browser.new_context(base_url=office.url, viewport={"width": 1280, "height": 900})
+        self.context = browser.new_context(
+            base_url=office.url, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+        )
         self.context.add_init_script(WATCH)
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
@@ -72,6 +74,7 @@ class Visitor:
             self.page.set_viewport_size({"width": width, "height": 900})
             for scheme in ("light", "dark"):
                 self.page.emulate_media(color_scheme=scheme)
+                self.page.wait_for_timeout(100)  # colours change in the next frames
                 if scheme == "dark" and width == 1280:
                     results = Axe().run(self.page, options={"runOnly": ["color-contrast"]})
                     poor = [one["nodes"] for one in results.response["violations"] if one["impact"] in SERIOUS]
