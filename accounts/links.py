@@ -8,12 +8,16 @@ import datetime as dt
 import hashlib
 import secrets
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
 from accounts.models import LoginLink, User
+from accounts.people import leading_role
 from core.clock import now
 from core.problems import Problem
+from ledger.events import EventType
+from ledger.log import Sealed, append
 
 LIFE = dt.timedelta(hours=24)
 
@@ -31,11 +35,16 @@ class LinkSpent(Problem):
         )
 
 
+@transaction.atomic
 def make_login_link(user: User) -> str:
-    """The path of a fresh login link for `user`; the only time its secret is seen."""
+    """The path of a fresh login link for `user`; the only time its secret is seen. Whoever makes it could use it."""
     secret = secrets.token_urlsafe(32)
     LoginLink.objects.filter(expires_at__lt=now()).delete()
     LoginLink.objects.create(token_hash=_hash(secret), user=user, expires_at=now() + LIFE)
+    person = Sealed(user.actor, user.actor)
+    append(
+        EventType.LOGIN_LINK_MADE, actor="system", role="operator", object=_opaque(secret), sealed={"person": person}
+    )
     return reverse("login_link", args=[secret])
 
 
@@ -47,16 +56,23 @@ def look_up(secret: str) -> User:
     return link.user
 
 
+@transaction.atomic
 def use_login_link(secret: str) -> User:
     """Spend the link and return its person; of two who race, one gets in. Raises LinkSpent."""
     user = look_up(secret)
     if _usable(secret).update(used_at=now()) != 1:
         raise LinkSpent
+    append(EventType.LOGIN_LINK_USED, actor=user.actor, role=leading_role(user), object=_opaque(secret))
     return user
 
 
 def _usable(secret: str) -> QuerySet[LoginLink]:
     return LoginLink.objects.filter(token_hash=_hash(secret), used_at=None, expires_at__gt=now())
+
+
+def _opaque(secret: str) -> str:
+    """The log's name for a link: a part of its hash, from which nothing can be derived."""
+    return f"login_link:{_hash(secret)[:32]}"
 
 
 def _hash(secret: str) -> str:

@@ -23,8 +23,11 @@ class Role(models.TextChoices):
     OPERATOR = "operator", "Operator"
 
 
+# Who works at the review desk; a lead is a reviewer with more to answer for.
+REVIEWERS = (Role.REVIEWER, Role.LEAD_REVIEWER)
+
 # Whoever sees other people's data or decides about it proves who they are with a second factor.
-SECOND_FACTOR_ROLES = frozenset({Role.REVIEWER, Role.LEAD_REVIEWER, Role.POLICY_EDITOR, Role.REGULATOR, Role.OPERATOR})
+SECOND_FACTOR_ROLES = frozenset({*REVIEWERS, Role.POLICY_EDITOR, Role.REGULATOR, Role.OPERATOR})
 
 
 class Organisation(models.Model):

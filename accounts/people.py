@@ -10,6 +10,8 @@ from django.db import transaction
 
 from accounts.models import Membership, Organisation, Role, User
 from core.problems import Conflict, Problem
+from ledger.events import EventType
+from ledger.log import Sealed, append
 
 
 @transaction.atomic
@@ -30,21 +32,46 @@ def create_person(
     user = User.objects.create_user(address, password, name=name.strip())
     EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
     home, _ = Organisation.objects.get_or_create(name=organisation.strip())
-    for role in chosen:
-        Membership.objects.get_or_create(user=user, organisation=home, role=role)
+    for role in dict.fromkeys(chosen):
+        grant_role(user, home, role)
     return user
 
 
+@transaction.atomic
 def welcome_creator(user: User) -> None:
     """Give a person who signed up the creator's role in a studio of their own, whose name says nothing about them."""
     studio = Organisation.objects.create(name=f"Studio {user.pk.hex[-8:]}")
-    Membership.objects.create(user=user, organisation=studio, role=Role.CREATOR)
+    grant_role(user, studio, Role.CREATOR, by=user)
+
+
+@transaction.atomic
+def grant_role(user: User, organisation: Organisation, role: Role, *, by: User | None = None) -> Membership:
+    """The one way to give somebody a role, so that every role is in the log. by: None is the operator's command line.
+
+    The leaf says which role was given; to whom and where is sealed under that person's key.
+    """
+    membership = Membership.objects.create(user=user, organisation=organisation, role=role)
+    append(
+        EventType.ROLE_GRANTED,
+        actor=by.actor if by else "system",
+        role="person" if by == user else "operator",
+        object=f"membership:{membership.pk}",
+        facts={"role": role.value},
+        sealed={"person": Sealed({"person": user.actor, "organisation": str(organisation.pk)}, user.actor)},
+    )
+    user.__dict__.pop("roles", None)  # it was asked before, and is remembered
+    return membership
 
 
 def leading_role(user: User, *among: Role) -> str:
     """The role under which the ledger records what `user` does: the first of `among` they hold, else their first."""
     held = [role for role in (among or tuple(Role)) if role in user.roles]
     return held[0] if held else "person"
+
+
+def reviewing_role(user: User) -> str:
+    """The role under which somebody works at the review desk: leads act as leads."""
+    return leading_role(user, Role.LEAD_REVIEWER, Role.REVIEWER)
 
 
 def _role(value: str) -> Role:

@@ -74,6 +74,8 @@ CSRF_TRUSTED_ORIGINS = [ASSAY_URL]
 
 # The log's origin (C2SP): a schema-less URL, decided once and never changed.
 ASSAY_LOG_ORIGIN = env.str("ASSAY_LOG_ORIGIN", f"{ASSAY_HOST or 'assay.localhost'}/log")
+# The head guard (ledger/head.py), where it shall lie outside the data folder: its backup must not be the database's.
+ASSAY_LOG_HEAD = env.str("ASSAY_LOG_HEAD", "")
 ASSAY_OFFICE_NAME = env.str("ASSAY_OFFICE_NAME", "Assay")
 ASSAY_JURISDICTIONS = env.list("ASSAY_JURISDICTIONS", ["EU", "US"])
 
@@ -101,11 +103,9 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "rest_framework",
     "knox",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
-    "template_partials",
     "csp",
     "django_structlog",
 ]
@@ -154,7 +154,8 @@ TEMPLATES = [
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
+    "PRAGMA secure_delete=ON;",
 }
 
 
@@ -192,7 +193,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": cache_url}
-    if (cache_url := env.str("ASSAY_CACHE_URL", ""))
+    if (cache_url := _secret("ASSAY_CACHE_URL"))
     else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "core_cache"}
 }
 
@@ -259,6 +260,7 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
 CELERY_BEAT_SCHEDULE_FILENAME = str(ASSAY_VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "core.sweep", "schedule": 5.0},
+    "orphans": {"task": "core.sweep_orphans", "schedule": 86_400.0},
     "clocks": {"task": "policy.strike", "schedule": 60.0},
 }
 
@@ -294,6 +296,7 @@ EMAIL_HOST = env.str("ASSAY_SMTP_HOST", "localhost")
 EMAIL_PORT = env.int("ASSAY_SMTP_PORT", 587)
 EMAIL_HOST_USER = env.str("ASSAY_SMTP_USER", "")
 EMAIL_HOST_PASSWORD = _secret("ASSAY_SMTP_PASSWORD")
+EMAIL_TIMEOUT = 20  # seconds; a mail server that hangs must not hold a worker
 EMAIL_USE_TLS = env.bool("ASSAY_SMTP_TLS", True)
 DEFAULT_FROM_EMAIL = env.str("ASSAY_MAIL_FROM", f"{ASSAY_OFFICE_NAME} <office@{ASSAY_HOST or 'localhost'}>")
 
@@ -305,10 +308,9 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.DenyUnlessAllowed"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["core.json_parser.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "core.http.ByNewest",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "core.http.drf_problem_handler",
     "DEFAULT_THROTTLE_CLASSES": [
         "rest_framework.throttling.AnonRateThrottle",
@@ -320,6 +322,8 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
 }
 REST_KNOX = {"TOKEN_MODEL": "accounts.MachineToken", "TOKEN_PREFIX": "assay_", "AUTO_REFRESH": False}
+# knox's own token model is swapped for ours, so its migrations would only make a table that nothing uses.
+MIGRATION_MODULES = {"knox": None}
 KNOX_TOKEN_MODEL = "accounts.MachineToken"  # noqa: S105 - a model's name
 SPECTACULAR_SETTINGS = {
     "TITLE": "Assay",
@@ -330,6 +334,21 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "Category": "policy.models.Category",
+        "Recipient": "policy.models.Affected",
+        "DecisionOutcome": "policy.models.Decision.Outcome",
+        "DecisionState": "policy.models.Decision.State",
+        "AppealOutcome": "policy.models.Appeal.Outcome",
+        "AppealState": "policy.models.Appeal.State",
+        "CaseState": "policy.models.Case.State",
+        "ConsentState": "policy.models.Consent.State",
+        "NoticeState": "policy.models.Notice.State",
+        "ClockState": "policy.models.Clock.State",
+        "RunState": "detection.models.Run.State",
+        "JobState": "core.models.Job.State",
+        "AssetState": "provenance.models.Asset.State",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.schema.document_problems",

@@ -1,4 +1,5 @@
-"""Canonical JSON (RFC 8785), the only JSON that is ever hashed or signed."""
+"""Canonical JSON (RFC 8785), the only JSON that is ever hashed or signed. `ledger.jcs` is its twin for the offline
+verifier, which has nothing but the standard library."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias

@@ -101,25 +101,32 @@ class Nursery:
     def _converse(
         self, channel: "Channel", function: str, deadline: float, progress: Progress | None, ask: Ask | None
     ) -> Any:
-        pid = 0
+        # Only the first message is the nursery's own: a child that the file has taken over sends what it likes later.
+        first = channel.receive(deadline)
+        child = _open(first["pid"]) if first is not None and first["kind"] == "started" else None
+        try:
+            return self._listen(channel, function, deadline, progress, ask)
+        finally:
+            if child is not None:
+                _kill(child)
+
+    def _listen(
+        self, channel: "Channel", function: str, deadline: float, progress: Progress | None, ask: Ask | None
+    ) -> Any:
         while True:
             message = channel.receive(deadline)
             if message is None:
                 why = "took too long and was stopped" if time.monotonic() >= deadline else "made the examiner crash"
-                if pid:
-                    _kill(pid)
                 log.warning("guard.child_died", function=function, why=why)
                 raise Unparseable(why)
             match message["kind"]:
-                case "started":
-                    pid = message["pid"]
                 case "progress":
                     if progress:
                         progress(message["percent"], message["note"])
                 case "ask" if ask:
                     channel.send({"answer": base64.b64encode(ask(base64.b64decode(message["data"]))).decode()})
                 case "problem":
-                    raise Problem(message["code"], message["title"], **message["rest"])
+                    raise _refusal(message)
                 case "result":
                     return message["value"]
                 case _:
@@ -147,6 +154,7 @@ class Nursery:
                     [sys.executable, "-m", "core.guard_nursery", str(theirs.fileno()), *self._modules],
                     pass_fds=[theirs.fileno()],
                     cwd=ROOT,
+                    env=_environment(),
                     stdin=subprocess.DEVNULL,
                 )
             self._socket, self._pid = ours, os.getpid()
@@ -204,8 +212,41 @@ def _end(process: subprocess.Popen[bytes], end: socket.socket, pid: int) -> None
         process.wait()
 
 
-def _kill(pid: int) -> None:
+def _refusal(message: Mapping[str, Any]) -> Problem:
+    """The Problem the child raised; Unparseable when a child that the file has taken over made it up."""
     try:
-        os.kill(pid, signal.SIGKILL)
+        problem = Problem(str(message["code"]), str(message["title"]), **message["rest"])
+        if isinstance(problem.status, int) and 400 <= problem.status < 500:
+            return problem
+    except (KeyError, TypeError, ValueError):
+        pass
+    return Unparseable("failed")
+
+
+def _open(pid: int) -> int | None:
+    """A descriptor of the child itself, so that its number, used again, never names another process."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None  # it is over already
+
+
+def _kill(child: int) -> None:
+    """Also after its answer: a child that the file has taken over need not end by itself."""
+    try:
+        signal.pidfd_send_signal(child, signal.SIGKILL)
     except ProcessLookupError:
-        return
+        pass
+    finally:
+        os.close(child)
+
+
+# What a nursery is told of our environment: where programs and libraries are. Never a secret (ASSAY_*).
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_PASSED_ON_PREFIXES = ("PYTHON", "LC_", "OMP_", "MKL_", "COVERAGE_")
+
+
+def _environment() -> dict[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
+    }

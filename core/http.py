@@ -14,7 +14,7 @@ from rest_framework import exceptions as drf
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
 
-from core.problems import Forbidden, NotFound, Problem
+from core.problems import Forbidden, NotFound, Problem, invalid
 from core.storage import TooLarge
 
 log = structlog.get_logger()
@@ -53,11 +53,10 @@ def drf_problem_handler(error: Exception, context: dict[str, Any]) -> Response |
         if getattr(error, "wait", None):
             headers["Retry-After"] = f"{error.wait:.0f}"  # type: ignore[attr-defined]
     request = context["request"]
-    request.accepted_renderer = None
     response = Response(
         problem.as_dict(request.path), status=problem.status, headers=headers, content_type=PROBLEM_JSON
     )
-    from rest_framework.renderers import JSONRenderer
+    from rest_framework.renderers import JSONRenderer  # DRF's settings name this module while renderers load
 
     request.accepted_renderer, request.accepted_media_type = JSONRenderer(), PROBLEM_JSON
     return response
@@ -85,13 +84,7 @@ def _as_problem(error: Exception) -> Problem | None:
         case PermissionDenied():
             return Forbidden("Your account may not do this.")
         case drf.ValidationError():
-            return Problem(
-                "request.invalid",
-                "Some values are missing or wrong",
-                detail="See `errors` for each field.",
-                next_step="Correct these fields and send the request again.",
-                extra={"errors": error.detail},
-            )
+            return invalid(error.detail)
         case drf.APIException():
             code, title = next(
                 ((code, title) for kind, code, title in _DRF_CODES if isinstance(error, kind)),

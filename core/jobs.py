@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from core.canonical import Json
 from core.clock import now
@@ -70,9 +70,12 @@ def enqueue(name: str, *, key: str | None = None, **args: Json) -> Job:
 def report(job: Job, percent: int, note: str = "") -> None:
     """Show progress on the page that watches this job; also a heartbeat."""
     job.progress, job.note = max(0, min(100, percent)), note[:200]
-    Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(
-        progress=job.progress, note=job.note, heartbeat_at=now()
-    )
+    _mine(job).update(progress=job.progress, note=job.note, heartbeat_at=now())
+
+
+def _mine(job: Job) -> QuerySet[Job]:
+    """The row while this very run has it: a worker that was taken for dead and wakes up changes nothing any more."""
+    return Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, runs=job.runs)
 
 
 def run(job_id: str) -> None:
@@ -102,13 +105,11 @@ def run(job_id: str) -> None:
                 f"{type(error).__name__} in run {job.runs} of {MAX_RUNS}; the log has the details.",
             )
         else:
-            Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(
+            _mine(job).update(
                 state=Job.State.QUEUED, due_at=now() + RESEND_AFTER, note="Interrupted; will be tried again."
             )
     else:
-        Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(
-            state=Job.State.DONE, progress=100, note="", finished_at=now()
-        )
+        _mine(job).update(state=Job.State.DONE, progress=100, note="", finished_at=now())
 
 
 def sweep() -> int:
@@ -142,9 +143,7 @@ def _wake(job: Job) -> None:
 
 
 def _fail(job: Job, code: str, detail: str) -> None:
-    failed = Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(
-        state=Job.State.FAILED, error_code=code, error_detail=detail, finished_at=now()
-    )
+    failed = _mine(job).update(state=Job.State.FAILED, error_code=code, error_detail=detail, finished_at=now())
     if failed == 1 and job.name in _on_failed:
         job.refresh_from_db()
         _on_failed[job.name](job)
@@ -161,7 +160,7 @@ def _beating(job: Job) -> Iterator[None]:
     def beat() -> None:
         while not over.wait(HEARTBEAT.total_seconds()):
             try:
-                Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(heartbeat_at=now())
+                _mine(job).update(heartbeat_at=now())
             except Exception:
                 log.warning("job.heartbeat_missed", job=str(job.pk), exc_info=True)
         connection.close()

@@ -1,7 +1,5 @@
 """One log line format for the whole house: `key=value` for people in the demo, JSON lines elsewhere."""
 
-import logging
-
 import structlog
 
 _BEFORE: list[structlog.typing.Processor] = [
@@ -37,8 +35,3 @@ structlog.configure(
     wrapper_class=structlog.stdlib.BoundLogger,
     cache_logger_on_first_use=True,
 )
-
-
-def quiet(name: str) -> None:
-    """Raise a chatty library's level to WARNING."""
-    logging.getLogger(name).setLevel(logging.WARNING)

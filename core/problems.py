@@ -50,6 +50,19 @@ class Problem(Exception):
         return {**body, **self.extra}
 
 
+def invalid(
+    errors: object,
+    *,
+    detail: str = "See `errors` for each field.",
+    next_step: str = "Correct these fields and send again.",
+) -> Problem:
+    """The refusal of wrong input. errors: {field: [message, …]}, or what DRF's serializers say (nested the same)."""
+    extra = {"errors": errors}
+    return Problem(
+        "request.invalid", "Some values are missing or wrong", detail=detail, next_step=next_step, extra=extra
+    )
+
+
 class NotFound(Problem):
     """Also raised for what the caller may not know about: existence is not leaked."""
 

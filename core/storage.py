@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.base import File
@@ -23,7 +24,10 @@ from django.core.files.storage import storages
 from core.clock import now
 from core.problems import Problem
 
+log = structlog.get_logger()
+
 SCRATCH_LIFE = dt.timedelta(hours=1)
+ORPHAN_LIFE = dt.timedelta(days=1)
 CHUNK = 1 << 20
 
 
@@ -104,7 +108,7 @@ def key_of(sha256: str) -> str:
 def keep(path: Path, sha256: str) -> str:
     """Store a local file under its content's key, whose bytes are never rewritten. Returns the key."""
     key, store = key_of(sha256), storages["media"]
-    if not store.exists(key):
+    if not _renewed(key):
         with scratch_path() as whole:
             _link_or_copy(path, whole)
             with whole.open("rb") as file:
@@ -112,6 +116,20 @@ def keep(path: Path, sha256: str) -> str:
         if saved != key:  # another process was quicker, and Django gave ours another name
             store.delete(saved)
     return key
+
+
+def _renewed(key: str) -> bool:
+    """Whether the file is there, its age set back: the orphan sweep must not take it before the caller commits."""
+    store = storages["media"]
+    if not store.exists(key):
+        return False
+    try:
+        os.utime(store.path(key))
+    except NotImplementedError:
+        return False  # an object store renews a file by writing the same bytes again
+    except FileNotFoundError:  # swept this very moment
+        return False
+    return True
 
 
 class _Whole(File):  # type: ignore[type-arg]  # generic in the stubs only
@@ -146,9 +164,26 @@ def keep_bytes(data: bytes) -> tuple[str, str]:
         return keep(path, sha256), sha256
 
 
+class Missing(Problem):
+    """A row names a file that the store does not have: the office's fault, and the operator must hear of it."""
+
+    def __init__(self, key: str) -> None:
+        log.error("storage.missing", key=key)
+        super().__init__(
+            "office.file_missing",
+            "The file cannot be read just now",
+            status=503,
+            detail="The register knows this file, but the store did not give it out.",
+            next_step="Try again later; if it happens again, tell the operator.",
+        )
+
+
 def open_file(key: str) -> IO[bytes]:
-    """Open a stored file for reading; the caller closes it."""
-    return storages["media"].open(key, "rb")
+    """Open a stored file for reading; the caller closes it. Raises Missing."""
+    try:
+        return storages["media"].open(key, "rb")
+    except FileNotFoundError as error:
+        raise Missing(key) from error
 
 
 @contextmanager
@@ -198,6 +233,19 @@ def orphans(*, older_than: dt.timedelta = SCRATCH_LIFE) -> Iterator[str]:
     for key in _walk("sha256"):
         if key not in named and store.get_modified_time(key) < now() - older_than:
             yield key
+
+
+def sweep_orphans(*, older_than: dt.timedelta = ORPHAN_LIFE) -> int:
+    """Remove stored files that no row has named for `older_than`. Returns how many. Run by beat once a day.
+
+    `keep` renews the age of a file it finds, so one that a running registration is about to name is not taken.
+    """
+    removed = 0
+    for key in list(orphans(older_than=older_than)):
+        if storages["media"].get_modified_time(key) < now() - older_than:
+            remove(key)
+            removed += 1
+    return removed
 
 
 def _walk(folder: str) -> Iterator[str]:

@@ -4,14 +4,13 @@ If any child dies the others are stopped and the exit status is not zero: a serv
 that is down, because nobody notices. Ctrl-C and SIGTERM stop everything and exit 0.
 """
 
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -79,18 +78,30 @@ class Supervisor:
             _signal_group(child, signal.SIGKILL)
             child.wait()
 
-    def wait_until_answering(self, url: str, *, seconds: float = 60.0) -> bool:
-        """Whether `url` answers 200 within `seconds` while every child lives."""
+    def wait_until_answering(self, host: str, port: int, *, name: str, seconds: float = 60.0) -> bool:
+        """Whether the web server answers within `seconds` while every child lives.
+
+        name: what it is called, for the Host header. A redirect to TLS is an answer too, and is not followed.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if any(child.poll() is not None for child in self._children.values()):
                 return False
-            try:
-                with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own http address
-                    return bool(response.status == 200)
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.2)
+            if _answers(host, port, name):
+                return True
+            time.sleep(0.2)
         return False
+
+
+def _answers(host: str, port: int, name: str) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/", headers={"Host": name})
+        return connection.getresponse().status < 400
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def port_is_free(host: str, port: int) -> bool:

@@ -14,3 +14,8 @@ def run_job(job_id: str) -> None:
 def sweep() -> None:
     jobs.sweep()
     storage.sweep_uploads()
+
+
+@shared_task(name="core.sweep_orphans", ignore_result=True, expires=3600)
+def sweep_orphans() -> None:
+    storage.sweep_orphans()

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Role, Scope, User
+from accounts.models import REVIEWERS, Scope, User
 from accounts.permissions import Public, allow
 from core import storage
 from core.models import Job
@@ -22,9 +22,8 @@ from detection.examination import request_examination
 from detection.models import Finding, Run
 from detection.report_section import run_as_dict
 from detection.wording import UNCALIBRATED_NOTE
+from provenance.api import viewer_of
 from provenance.models import Asset
-
-REVIEWERS = (Role.REVIEWER, Role.LEAD_REVIEWER)
 
 
 def _refusal(words: str) -> OpenApiResponse:
@@ -106,7 +105,7 @@ class DetectorSerializer(serializers.Serializer[Any]):
 
 
 def _asset(request: Request, pk: UUID) -> Asset:
-    asset = Asset.objects.visible_to(request.user).filter(pk=pk).first()
+    asset = Asset.objects.visible_to(viewer_of(request)).filter(pk=pk).first()
     if asset is None:
         raise NotFound("work")
     return asset
@@ -196,7 +195,7 @@ class HeatmapView(APIView):
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
         finding = Finding.objects.filter(pk=pk).exclude(heatmap_key="").select_related("run").first()
-        visible = finding and Asset.objects.visible_to(request.user).filter(pk=finding.run.asset_id).exists()
+        visible = finding and Asset.objects.visible_to(viewer_of(request)).filter(pk=finding.run.asset_id).exists()
         if finding is None or not visible:
             raise NotFound("heat map")
         try:

@@ -139,7 +139,7 @@ def _copy_of(key: str) -> Iterator[Path]:
 
 
 def _keep(one: guarded.Checked) -> str:
-    """The key of its heat map, "" without one. A crash before the commit leaves a file no row names, which is swept."""
+    """The key of its heat map, "" without one. A crash before the commit leaves an orphan (`storage.orphans`)."""
     return storage.keep_bytes(one.picture.read_bytes())[0] if one.picture else ""
 
 

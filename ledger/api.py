@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.problems import NotFound, Problem
+from core.problems import NotFound, invalid
 from ledger import proofs, reading
 from ledger.receipts import receipt_for
 
@@ -68,7 +68,7 @@ class ConsistencyView(APIView):
 def _size(request: Request, name: str) -> int:
     text = request.query_params.get(name, "")
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise Problem("request.invalid", "Some values are missing or wrong", detail=f"`{name}` must be a tree size.")
+        raise invalid({name: ["A tree size: digits only."]}, detail=f"`{name}` must be a tree size.")
     return int(text)
 
 

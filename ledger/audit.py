@@ -4,10 +4,12 @@ Order: leaves and sequence, tiles, checkpoints and their signatures, the head gu
 """
 
 import base64
+import datetime as dt
 import hmac
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 
@@ -18,6 +20,8 @@ from ledger.storedtree import stored_size
 
 _CHUNK = 2000
 _PATIENCE = 60.0
+# Leaf and row of an entry are made one after the other.
+_ONE_APPEND = dt.timedelta(minutes=1)
 
 
 class Broken(Exception):
@@ -88,10 +92,22 @@ def _check_leaf(index: int, entry: Entry) -> dict[str, str]:
         canonical = canonical_json(fields) == leaf
     except (ValueError, NotCanonical) as error:
         raise Broken(f"entry {index}: the leaf is not canonical JSON") from error
+    _check_time(index, entry, fields)
     if not canonical or not isinstance(fields, dict) or fields.get("type") != entry.type:
         raise Broken(f"entry {index}: the leaf is not canonical JSON of type {entry.type}")
     commitments: dict[str, str] = fields.get("commitments", {})
     return commitments
+
+
+def _check_time(index: int, entry: Entry, fields: Any) -> None:
+    """Exports choose by the column, so an entry with another time there would be missing from them."""
+    stated = fields.get("ts") if isinstance(fields, dict) else None
+    try:
+        apart = abs(entry.created_at - dt.datetime.fromisoformat(str(stated)))
+    except ValueError as error:
+        raise Broken(f"entry {index}: the leaf states no time") from error
+    if apart > _ONE_APPEND:
+        raise Broken(f"entry {index}: its row says another time than its leaf")
 
 
 def _check_checkpoint(checkpoint: Checkpoint, root: bytes, audit: Audit) -> None:

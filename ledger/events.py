@@ -37,6 +37,12 @@ class EventType(StrEnum):
     EXPORT_MADE = "export:made"
     ACCESS_AUDITED = "access:audited"
     TOKEN_CREATED = "token:created"  # noqa: S105 - an event's name
-    KEY_CREATED = "key:created"
     TOKEN_REVOKED = "token:revoked"  # noqa: S105 - an event's name
     MEDIA_VIEWED = "media:viewed"
+    NOTICE_COMPLETED = "notice:completed"
+    CLOCK_MISSED = "clock:missed"
+    CASE_CLOSED = "case:closed"
+    CASE_REOPENED = "case:reopened"
+    ROLE_GRANTED = "role:granted"
+    LOGIN_LINK_MADE = "login_link:made"
+    LOGIN_LINK_USED = "login_link:used"

@@ -5,6 +5,7 @@ sealed section, present in the leaf only as HMAC-SHA256(salt, section).
 """
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import re
@@ -93,12 +94,13 @@ def append(
     public, hidden = dict(facts or {}), dict(sealed or {})
     _place_actor(actor, public, hidden)
     _check(type, role, object, public, hidden)
+    at = now()
     sections = {name: secrets.token_bytes(SALT_BYTES) + canonical_json(hidden[name].value) for name in sorted(hidden)}
     leaf = canonical_json(
         {
             "v": LEAF_VERSION,
             "type": type.value,
-            "ts": now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "ts": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             # Two equal events in one microsecond are still two leaves.
             "nonce": base64.b64encode(secrets.token_bytes(16)).decode(),
             "role": role,
@@ -110,7 +112,7 @@ def append(
     )
     if len(leaf) > MAX_LEAF_BYTES:
         raise LeafTooLarge(f"the leaf has {len(leaf)} bytes, more than {MAX_LEAF_BYTES}")
-    entry = _insert(type, leaf)
+    entry = _insert(type, leaf, at)
     SealedSection.objects.bulk_create(
         SealedSection(
             entry=entry,
@@ -181,8 +183,8 @@ def _refuse_personal(text: str) -> None:
         raise PersonalData("free text would have entered the public leaf; seal it instead")
 
 
-def _insert(type: EventType, leaf: bytes) -> Entry:
-    entry = Entry.objects.create(leaf=leaf, leaf_hash=merkle.leaf_hash(leaf), type=type.value, created_at=now())
+def _insert(type: EventType, leaf: bytes, at: dt.datetime) -> Entry:
+    entry = Entry.objects.create(leaf=leaf, leaf_hash=merkle.leaf_hash(leaf), type=type.value, created_at=at)
     if connection.vendor == "sqlite":
         # The one writer holds the database lock until it commits, so the next index is simply known.
         last = models.Sequence.objects.aggregate(last=Max("index"))["last"]

@@ -25,9 +25,12 @@ class Entry(models.Model):
     @property
     def index(self) -> int | None:
         """The place in the log, None until the sequencer has given one."""
-        # The missing related row is an AttributeError; a found one never changes and stays cached.
+        # A missing related row is an AttributeError; a found one never changes and stays cached.
         place: Sequence | None = getattr(self, "sequence", None)
-        return None if place is None else place.index
+        if place is None:
+            self._state.fields_cache.pop("sequence", None)  # Django would remember the miss too
+            return None
+        return place.index
 
 
 class Outbox(models.Model):

@@ -20,6 +20,7 @@ from ledger import bundleformat as form
 from ledger import container, jcs, keys, merkle, notes
 
 RECEIPT_FORMAT = "assay-receipt/1"
+RECEIPT_MEMBERS = {"format", "index", "leaf", "leaf_hash", "entry", "proof", "checkpoint", "tlog_proof"}
 
 
 class Failed(Exception):
@@ -131,7 +132,8 @@ class _Bundle:
     def digests(self) -> str:
         stated = self._manifest()["members"]
         first, count = self._range()
-        expected = {*form.FIXED, *(form.proof_name(index) for index in range(first, first + count))}
+        ordered = [*form.FIXED, *(form.proof_name(index) for index in range(first, first + count))]
+        expected = set(ordered)
         if set(stated) != expected:
             raise Failed(f"the manifest does not name the right members: {_some(set(stated) ^ expected)}")
         present = set(self.members) - {form.MANIFEST, form.SIGNATURE}
@@ -140,6 +142,8 @@ class _Bundle:
         for name, data in self.members.items():
             if name in stated and stated[name] != {"size": len(data), "sha256": form.sha256(data)}:
                 raise Failed(f"{name} was changed: its size or SHA-256 is not that of the manifest")
+        if list(self.members) != [form.MANIFEST, form.SIGNATURE, *ordered]:
+            raise Failed("the members are not in the order of the format")
         return f"{len(stated)} digests agree with the manifest"
 
     def key(self) -> str:
@@ -263,9 +267,11 @@ class _Receipt:
             self.verdict.run(name, check)
 
     def read(self) -> str:
-        fields = json.loads(self.data.decode("utf-8"))
+        fields = json.loads(self.data.decode("utf-8"), object_pairs_hook=_each_once)
         if fields.get("format") != RECEIPT_FORMAT:
             raise Failed(f"not a receipt of the format {RECEIPT_FORMAT}")
+        if set(fields) != RECEIPT_MEMBERS:
+            raise Failed(f"members are missing or too many: {_some(set(fields) ^ RECEIPT_MEMBERS)}")
         leaf = base64.b64decode(fields["leaf"], validate=True)
         proof = notes.LoggedProof(
             _natural(fields["index"]),
@@ -332,6 +338,13 @@ def _signed(name: str, data: bytes, verifiers: list[keys.LogVerifier]) -> notes.
         return notes.open_note(data, verifiers)
     except notes.BadNote as error:
         raise Failed(f"{name}: {error}") from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which two readers cannot find two values under one name."""
+    if len(dict(pairs)) != len(pairs):
+        raise Failed("a member is there twice")
+    return dict(pairs)
 
 
 def _natural(value: Any) -> int:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from accounts.models import MachineToken, Role, Scope, User
+from accounts.models import REVIEWERS, MachineToken, Role, Scope, User
 from accounts.permissions import Public, allow
 from core.problems import Forbidden, NotFound
 from ledger.events import EventType
@@ -118,8 +118,8 @@ class NoticeView(APIView):
 
 # --- Cases ---------------------------------------------------------------------------------------------------------
 
-reads_cases = allow(*cases.REVIEWERS, scope=Scope.CASES_READ)
-decides_cases = allow(*cases.REVIEWERS, scope=Scope.CASES_WRITE)
+reads_cases = allow(*REVIEWERS, scope=Scope.CASES_READ)
+decides_cases = allow(*REVIEWERS, scope=Scope.CASES_WRITE)
 
 
 class CasesView(APIView):
@@ -226,7 +226,6 @@ class AppealsView(generics.ListAPIView[Appeal]):
 
     permission_classes = [reads_cases]
     serializer_class = shapes.AppealShape
-    filter_backends = []
     queryset = Appeal.objects.none()
 
     def get_queryset(self) -> Any:
@@ -304,7 +303,6 @@ class ExportsView(generics.ListAPIView[Export]):
 
     permission_classes = [allow(Role.REGULATOR, scope=Scope.AUDIT_READ)]
     serializer_class = shapes.ExportShape
-    filter_backends = []
     queryset = Export.objects.none()
 
     def get_queryset(self) -> Any:

@@ -5,7 +5,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts.models import Role, User
+from accounts.models import REVIEWERS, User
+from accounts.people import reviewing_role
 from core import jobs
 from core.clock import now
 from core.problems import Conflict, Forbidden
@@ -20,7 +21,7 @@ from policy.notices import refuse_fields
 from policy.plain_texts import objection
 
 GROUNDS = "policy.appeal.grounds"
-DECIDERS = (Role.REVIEWER, Role.LEAD_REVIEWER)
+DECIDERS = REVIEWERS
 
 
 def may_appeal(decision: Decision, *, user: User | None = None, notice: Notice | None = None) -> Clock:
@@ -113,7 +114,7 @@ def may_decide(appeal: Appeal, user: User) -> None:
     Nobody judges their own case: not who took the decision or any earlier one in the case, not who appeals, not the
     owner of the work, not who filed a notice about it.
     """
-    case = appeal.decision.case
+    decision, case = appeal.decision, appeal.decision.case
     if not user.has_role(*DECIDERS):
         raise Forbidden("Deciding appeals needs the role of a reviewer.", code="appeal.role")
     if case.decisions.filter(decider=user).exists():
@@ -124,7 +125,8 @@ def may_decide(appeal: Appeal, user: User) -> None:
         raise Forbidden("This appeal is yours, so another reviewer decides it.", code="appeal.conflict")
     if case.asset is not None and case.asset.owner_id == user.pk:
         raise Forbidden("This work is yours, so another reviewer decides the appeal.", code="appeal.conflict")
-    if case.notices.filter(account=user).exists():
+    # A notice may have moved to a newer case since (`_look_again`); its statement of reasons stays with the decision.
+    if case.notices.filter(account=user).exists() or decision.statements.filter(notice__account=user).exists():
         raise Forbidden("You filed a notice in this case, so another reviewer decides.", code="appeal.conflict")
 
 
@@ -172,7 +174,7 @@ def _record(appeal: Appeal, user: User) -> None:
     log.append(
         EventType.APPEAL_DECIDED,
         actor=user.actor,
-        role="reviewer",
+        role=reviewing_role(user),
         object=appeal.decision.case.object,
         refs=[appeal.entry] if appeal.entry else [],
         facts={"appeal": str(appeal.pk), "decision": str(appeal.decision_id), "outcome": appeal.outcome},
@@ -209,10 +211,21 @@ def _look_again(case: Case, user: User) -> None:
         return
     newer = cases.undecided(case.asset, case.category) if case.asset else None
     if newer is None:
-        move(case, Case.MOVES, Case.State.REOPENED, assigned_to=None, closed_at=None)
+        _reopen(case, user)
     else:
         case.flags.update(case=newer)
         case.notices.update(case=newer)
     flags.settle(newer or case, Flag.State.RAISED, by=user)
     for notice in (newer or case).notices.filter(state=Notice.State.ANSWERED):
         move(notice, Notice.MOVES, Notice.State.VALID)
+
+
+def _reopen(case: Case, user: User) -> None:
+    move(case, Case.MOVES, Case.State.REOPENED, assigned_to=None, closed_at=None)
+    log.append(
+        EventType.CASE_REOPENED,
+        actor=user.actor,
+        role=reviewing_role(user),
+        object=case.object,
+        refs=[case.entry] if case.entry else [],
+    )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
-from accounts.models import Role, User
+from accounts.models import REVIEWERS, User
+from accounts.people import reviewing_role
 from core.clock import now
-from core.problems import Forbidden, NotFound, Problem
+from core.problems import Forbidden, NotFound, invalid
 from core.states import move
 from ledger import log
 from ledger.events import EventType
@@ -18,8 +19,6 @@ from ledger.log import Sealed
 from policy import rules
 from policy.models import SEVERITY, Case, Clock, MediaView
 from provenance.models import Asset
-
-REVIEWERS = (Role.REVIEWER, Role.LEAD_REVIEWER)
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,12 @@ def open_or_join(asset: Asset | None, *, category: str, jurisdictions: Collectio
 
 
 def undecided(asset: Asset, category: str) -> Case | None:
-    """The case about this work and issue that waits for a decision."""
-    return Case.objects.filter(asset=asset, category=category, state__in=Case.UNDECIDED).first()
+    """The case about this work and issue that waits for a decision, locked until the caller's transaction ends.
+
+    Without the lock (PostgreSQL), a notice could join a case whose decision commits first, and never be answered.
+    """
+    rows = Case.objects.select_for_update().filter(asset=asset, category=category, state__in=Case.UNDECIDED)
+    return rows.first()
 
 
 def _widen(case: Case, places: Collection[str]) -> Case:
@@ -75,7 +78,7 @@ def _open(asset: Asset | None, category: str, places: list[str]) -> Case:
 
 
 def queue(reviewer: User | None = None) -> list[Waiting]:
-    """Undecided cases, what breaks a deadline first first; then the more severe; then the older. Two queries.
+    """Undecided cases, what breaks a deadline first first; then the more severe; then the older.
 
     reviewer: leaves out cases this person may not review, and those somebody else has taken.
     """
@@ -117,7 +120,8 @@ def _span(length: dt.timedelta) -> str:
 
 def _conflicts(user: User) -> Q:
     """Cases in which `user` is a party: owns the work, filed a notice, or decided here before."""
-    return Q(asset__owner=user) | Q(notices__account=user) | Q(decisions__decider=user)
+    decided = Q(decisions__decider=user) | Q(notices__statements__decision__decider=user)
+    return Q(asset__owner=user) | Q(notices__account=user) | decided
 
 
 def may_review(case: Case, user: User) -> None:
@@ -128,7 +132,9 @@ def may_review(case: Case, user: User) -> None:
         raise Forbidden("This work is yours: somebody else reviews it.", code="case.conflict")
     if case.notices.filter(account=user).exists():
         raise Forbidden("You filed a notice in this case: somebody else reviews it.", code="case.conflict")
-    if case.decisions.filter(decider=user).exists():
+    # A notice that was reopened into this case brings the decision about it along (`appeals._look_again`).
+    reopened = case.notices.filter(statements__decision__decider=user)
+    if case.decisions.filter(decider=user).exists() or reopened.exists():
         raise Forbidden("You decided this case before: somebody else looks at it now.", code="case.conflict")
 
 
@@ -167,7 +173,13 @@ def release(case: Case, reviewer: User) -> Case:
 
 
 def _record_assignment(case: Case, reviewer: User, how: str) -> None:
-    log.append(EventType.CASE_ASSIGNED, actor=reviewer.actor, role="reviewer", object=case.object, facts={"how": how})
+    log.append(
+        EventType.CASE_ASSIGNED,
+        actor=reviewer.actor,
+        role=reviewing_role(reviewer),
+        object=case.object,
+        facts={"how": how},
+    )
 
 
 def view_media(case: Case, reviewer: User, reason: str) -> MediaView:
@@ -175,18 +187,14 @@ def view_media(case: Case, reviewer: User, reason: str) -> MediaView:
     may_see(case, reviewer)
     reason = reason.strip()
     if not 3 <= len(reason) <= 300:
-        raise Problem(
-            "request.invalid",
-            "Some values are missing or wrong",
-            detail="Say in a few words why you need to see it.",
-            extra={"errors": {"reason": ["Between 3 and 300 characters."]}},
-        )
+        detail = "Say in a few words why you need to see it."
+        raise invalid({"reason": ["Between 3 and 300 characters."]}, detail=detail)
     with transaction.atomic():
         view = MediaView(case=case, reviewer=reviewer, reason=reason)
         view.entry = log.append(
             EventType.MEDIA_VIEWED,
             actor=reviewer.actor,
-            role="reviewer",
+            role=reviewing_role(reviewer),
             object=case.object,
             sealed={"reason": Sealed(reason, reviewer.actor)},
         )
@@ -195,7 +203,7 @@ def view_media(case: Case, reviewer: User, reason: str) -> MediaView:
 
 
 def may_see(case: Case, user: User) -> None:
-    """Raises Forbidden unless `user` reviews, decided, or may decide an appeal of this case."""
+    """Raises Forbidden unless `user` is a reviewer and no party to this case (owner, notifier)."""
     if not user.has_role(*REVIEWERS):
         raise Forbidden("The media of a case are for its reviewers.", code="case.role")
     if not visible_to(user).filter(pk=case.pk).exists():

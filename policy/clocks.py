@@ -9,6 +9,8 @@ from django.db.models import QuerySet
 
 from core.clock import now
 from core.states import move
+from ledger import log
+from ledger.events import EventType
 from policy import rules
 from policy.models import Appeal, Case, Clock
 
@@ -82,11 +84,34 @@ def strike() -> int:
     Returns how many clocks ended. Run by beat; each row by a conditional update, so two strikes do no harm.
     """
     overdue = Clock.objects.filter(state=Clock.State.RUNNING, due_at__lt=now())
-    missed = overdue.exclude(purpose__in=(Clock.Purpose.APPEAL, Clock.Purpose.ASK)).update(
-        state=Clock.State.BREACHED, ended_at=now()
-    )
+    ours = overdue.exclude(purpose__in=(Clock.Purpose.APPEAL, Clock.Purpose.ASK))
+    missed = sum(_miss(clock) for clock in ours.select_related("case", "entry").order_by("due_at")[:500])
     lapsed = overdue.filter(purpose=Clock.Purpose.ASK).update(state=Clock.State.VOID, ended_at=now())
     return missed + lapsed + _close_windows()
+
+
+@transaction.atomic
+def _miss(clock: Clock) -> bool:
+    """The deadline is missed, in the row and in the log. False when somebody met it a moment ago."""
+    if not Clock.objects.filter(pk=clock.pk, state=Clock.State.RUNNING).update(
+        state=Clock.State.BREACHED, ended_at=now()
+    ):
+        return False
+    log.append(
+        EventType.CLOCK_MISSED,
+        actor="system",
+        role="system",
+        object=clock.case.object if clock.case else f"request:{clock.data_request_id}",
+        refs=[clock.entry] if clock.entry else [],
+        facts={
+            "clock": str(clock.pk),
+            "purpose": clock.purpose,
+            "rule": clock.rule_id,
+            "rule_pack": clock.pack,
+            "due_at": clock.due_at.isoformat() if clock.due_at else None,
+        },
+    )
+    return True
 
 
 def _close_windows() -> int:
@@ -102,8 +127,10 @@ def _close_windows() -> int:
 
 
 def close_if_quiet(case: Case) -> None:
-    """Close a decided case when no appeal is open and no window to appeal runs."""
+    """Close a decided case when no appeal is open and no window to appeal runs. Run inside the verb's transaction."""
     appeals = Appeal.objects.filter(decision__case=case, state=Appeal.State.FILED)
     windows = Clock.objects.filter(case=case, purpose=Clock.Purpose.APPEAL, state=Clock.State.RUNNING)
     if case.state == Case.State.DECIDED and not appeals.exists() and not windows.exists():
         move(case, Case.MOVES, Case.State.CLOSED, closed_at=now())
+        refs = [case.entry] if case.entry else []
+        log.append(EventType.CASE_CLOSED, actor="system", role="system", object=case.object, refs=refs)

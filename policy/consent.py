@@ -14,7 +14,7 @@ from django.db import transaction
 from accounts.models import User
 from core.canonical import Json
 from core.clock import now
-from core.problems import Conflict, Forbidden, NotFound, Problem
+from core.problems import Conflict, Forbidden, NotFound, invalid
 from core.states import move
 from ledger import log
 from ledger.events import EventType
@@ -93,12 +93,7 @@ def _check(name: str, contact: str, purposes: Collection[str]) -> None:
     elif unknown := set(purposes) - set(Purpose.values):
         errors["purposes"] = [f"Unknown: {', '.join(sorted(unknown))}."]
     if errors:
-        raise Problem(
-            "request.invalid",
-            "Some values are missing or wrong",
-            detail="See `errors` for each field.",
-            extra={"errors": errors},
-        )
+        raise invalid(errors)
 
 
 def consent_by_token(token: str) -> Consent:
@@ -155,7 +150,12 @@ def grant(consent: Consent) -> Consent:
 
 
 def refuse(consent: Consent) -> Consent:
-    return _answer(consent, Consent.State.REFUSED)
+    """The person says no. If they were asked about publishing, a reviewer is asked to look at what is public here."""
+    with transaction.atomic():
+        _answer(consent, Consent.State.REFUSED)
+        if Purpose.PUBLISH in consent.purposes:
+            raise_flag(consent.depiction.asset, Flag.Origin.CONSENT_REFUSED)
+    return consent
 
 
 def withdraw(consent: Consent) -> Consent:
@@ -180,16 +180,6 @@ def _answer(consent: Consent, state: Consent.State) -> Consent:
         )
         ConsentEvent.objects.create(consent=consent, kind=state, entry=entry, **bound._asdict())
     return consent
-
-
-def allows(asset: Asset, purpose: str) -> bool:
-    """Whether every person known to be shown has agreed to `purpose`, about these bytes. No depiction: no consent."""
-    latest: dict[object, Consent] = {}
-    for consent in Consent.objects.filter(depiction__asset=asset).select_related("depiction__asset").order_by("pk"):
-        latest[consent.depiction_id] = consent
-    return bool(latest) and all(
-        standing(consent) == Consent.State.GIVEN and purpose in consent.purposes for consent in latest.values()
-    )
 
 
 def receipt(consent: Consent) -> dict[str, Json]:

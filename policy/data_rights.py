@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.db import transaction
 
@@ -50,10 +51,14 @@ def erase(who: Who, *, by: User | None = None) -> DataRequest:
 
     by: the operator who carries it out for them; None when they do it themselves. The request's `receipt` has the keys
     destroyed, the rows emptied, what a hold kept (none yet), and the log's root before and after at the same size.
+
+    Who appealed or was told something after an erasure has a key again, and can be erased again, with a receipt of its
+    own. Raises AlreadyErased when nothing is left; of two at once the second gets it.
     """
-    if is_erased(who):
-        raise AlreadyErased
     with transaction.atomic():
+        who = _locked(who)
+        if is_erased(who):
+            raise AlreadyErased
         request = _request(who, DataRequest.Kind.ERASE, EventType.ERASURE_REQUESTED, by=by)
         held_back = _holds(who)
         _stop_consent(who)
@@ -78,10 +83,19 @@ def erase(who: Who, *, by: User | None = None) -> DataRequest:
 
 
 def is_erased(who: Who) -> bool:
-    """Whether this person or account was erased before."""
+    """Whether this person or account was erased before, and nothing was sealed for them since."""
+    if vault.has_key(who.actor):
+        return False
     if isinstance(who, User):
         return who.data_requests.filter(kind=DataRequest.Kind.ERASE, state=DataRequest.State.DONE).exists()
-    return who.erased_at is not None
+    return Person.objects.filter(pk=who.pk).exclude(erased_at=None).exists()
+
+
+def _locked(who: Who) -> Who:
+    """The row as it is now, held until the transaction ends (SQLite has one writer from BEGIN on)."""
+    if isinstance(who, User):
+        return User.objects.select_for_update().get(pk=who.pk)
+    return Person.objects.select_for_update().get(pk=who.pk)
 
 
 def _holds(who: Who) -> list[dict[str, Any]]:
@@ -145,10 +159,9 @@ def _stop_consent(who: Who) -> None:
 
 
 def _empty_person(person: Person) -> dict[str, int]:
-    """Of two erasures at once the second finds the row erased and undoes itself."""
-    emptied = Person.objects.filter(pk=person.pk, erased_at=None).update(sealed_contact=b"", erased_at=now())
-    if emptied != 1:
-        raise AlreadyErased
+    """The first erasure's moment stays: from then on nothing is added and no link opens."""
+    erased_at = person.erased_at or now()
+    emptied = Person.objects.filter(pk=person.pk).update(sealed_contact=b"", erased_at=erased_at)
     notices = Notice.objects.filter(filer=person)
     return {
         "notices": notices.update(sealed_text=b"", file_sha256=""),
@@ -166,15 +179,14 @@ def _empty_account(user: User) -> dict[str, int]:
         "login_links": LoginLink.objects.filter(user=user).delete()[0],
         "email_addresses": EmailAddress.objects.filter(user=user).delete()[0],
         "second_factors": Authenticator.objects.filter(user=user).delete()[0],
-        "sessions": _end_sessions(user),
+        "sessions": Session.objects.filter(pk__in=[each.pk for each in holdings.sessions_of(user)]).delete()[0],
         "appeals": Appeal.objects.filter(user=user).update(sealed_grounds=b""),
         "views": MediaView.objects.filter(reviewer=user).update(reason=""),
     }
     for organisation in alone:
         Organisation.objects.filter(pk=organisation.pk).update(name=f"Former member {str(organisation.pk)[-12:]}")
-    user.email, user.name, user.is_active = f"{user.pk.hex}@erased.invalid", "", False
-    user.set_unusable_password()
-    user.save()
+    blank = {"email": f"{user.pk.hex}@erased.invalid", "name": "", "password": make_password(None), "last_login": None}
+    User.objects.filter(pk=user.pk).update(is_active=False, **blank)
     return {**rows, "account": 1}
 
 
@@ -182,12 +194,3 @@ def _organisations_of_one(user: User) -> list[Organisation]:
     """Organisations in which nobody else is: their name is likely to be the person's."""
     mine = Organisation.objects.filter(memberships__user=user).distinct()
     return [each for each in mine if not each.memberships.exclude(user=user).exists()]
-
-
-def _end_sessions(user: User) -> int:
-    ended = 0
-    for session in Session.objects.filter(expire_date__gt=now()).iterator():
-        if session.get_decoded().get("_auth_user_id") == str(user.pk):
-            session.delete()
-            ended += 1
-    return ended

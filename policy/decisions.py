@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
+from accounts.people import reviewing_role
 from core.problems import Forbidden
 from core.states import move
 from ledger import log
@@ -119,7 +120,7 @@ def _record(
     decision.entry = log.append(
         EventType.DECISION_MADE,
         actor=decider.actor,
-        role="reviewer",
+        role=reviewing_role(decider),
         object=case.object,
         refs=[case.entry] if case.entry else [],
         facts={

@@ -1,8 +1,9 @@
-"""Flags: reasons to look. Four origins, and a detector's opinion about pixels is not one of them (I8)."""
+"""Flags: reasons to look. Five origins, and a detector's opinion about pixels is not one of them (I8)."""
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import User
+from accounts.models import REVIEWERS, User
+from accounts.people import reviewing_role
 from core.problems import Forbidden, Problem
 from core.states import move
 from ledger import log
@@ -18,11 +19,13 @@ REASONS: dict[str, str] = {
         "Data inside the file declare synthetic media, and the work is registered without saying so."
     ),
     Flag.Origin.CONSENT_WITHDRAWN: "A person shown in this work has withdrawn consent.",
+    Flag.Origin.CONSENT_REFUSED: "A person shown in this work has refused consent to publish it.",
     Flag.Origin.REVIEWER: "A reviewer asked for a second look.",
 }
 _CATEGORY: dict[str, Category] = {
     Flag.Origin.DECLARED_SYNTHETIC: Category.UNLABELLED_SYNTHETIC,
     Flag.Origin.CONSENT_WITHDRAWN: Category.LIKENESS,
+    Flag.Origin.CONSENT_REFUSED: Category.LIKENESS,
     Flag.Origin.REVIEWER: Category.OTHER,
 }
 
@@ -43,7 +46,7 @@ def raise_flag(
     """
     if origin not in REASONS:
         raise Problem("flag.origin", "No such reason to look", detail=f"“{origin}” is not an origin of flags.")
-    if origin == Flag.Origin.REVIEWER and (by is None or not by.has_role(*cases.REVIEWERS)):
+    if origin == Flag.Origin.REVIEWER and (by is None or not by.has_role(*REVIEWERS)):
         raise Forbidden("Asking for a second look needs the role of a reviewer.", code="flag.role")
     try:
         with transaction.atomic():
@@ -59,7 +62,7 @@ def _raise(asset: Asset, origin: str, category: str, case: Case | None, notice: 
     flag.entry = log.append(
         EventType.FLAG_RAISED,
         actor=by.actor if by else "system",
-        role="reviewer" if by else "system",
+        role=reviewing_role(by) if by else "system",
         object=f"asset:{asset.pk}",
         facts={"origin": origin, "case": str(case.pk)},
     )
@@ -76,7 +79,7 @@ def settle(case: Case, to: Flag.State, *, by: User) -> None:
         log.append(
             EventType.FLAG_SETTLED,
             actor=by.actor,
-            role="reviewer",
+            role=reviewing_role(by),
             object=f"asset:{flag.asset_id}",
             refs=[flag.entry] if flag.entry else [],
             facts={"origin": flag.origin, "case": str(case.pk), "state": to.value},

@@ -4,7 +4,10 @@ import base64
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from allauth.mfa.models import Authenticator
 from django.apps import apps
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import models
 
 from accounts.models import User
@@ -40,7 +43,10 @@ PATHS: dict[str, Path] = {
     "accounts.Membership": Path("", "user"),
     "accounts.MachineToken": Path("", "user"),
     "accounts.LoginLink": Path("", "user"),
+    "account.EmailAddress": Path("", "user"),
+    "mfa.Authenticator": Path("", "user"),
     "provenance.Asset": Path("", "owner"),
+    "detection.Finding": Path("", "run__asset__owner"),
 }
 
 Who = Person | User
@@ -48,10 +54,22 @@ Who = Person | User
 
 def rows(label: str, who: Who) -> "models.QuerySet[Any]":
     """The rows of a model that are about `who`."""
+    if label == "sessions.Session":
+        return _sessions(who)
     path = PATHS[label].user if isinstance(who, User) else PATHS[label].person
     manager = apps.get_model(label)._default_manager
     found: models.QuerySet[Any] = manager.filter(**{path: who.pk}) if path else manager.none()
     return found.order_by("pk")
+
+
+def _sessions(who: Who) -> "models.QuerySet[Any]":
+    mine = sessions_of(who) if isinstance(who, User) else []
+    return Session.objects.filter(pk__in=[session.pk for session in mine]).order_by("pk")
+
+
+def sessions_of(user: User) -> list[Session]:
+    """The browsers that are, or were, signed in as `user`. No column says whose a session is, so each one is opened."""
+    return [one for one in Session.objects.iterator() if one.get_decoded().get(SESSION_KEY) == str(user.pk)]
 
 
 def by_field(who: Who) -> Iterator[dict[str, Any]]:
@@ -81,7 +99,11 @@ def _readable(row: models.Model, column: str) -> Any:
         case Appeal(), "sealed_grounds":
             return grounds_of(row)
         case _, "password" | "pin_hash":
-            return "a slow, salted hash"
+            return "a slow, salted hash" if getattr(row, column) else ""
+        case Authenticator(), "data":
+            return f"the secret of a second factor ({row.get_type_display()})"
+        case Session(), _:
+            return f"a signed-in browser, until {row.expire_date:%Y-%m-%d}"
     value = getattr(row, column)
     return f"this {row._meta.verbose_name} of {_when(row)}" if isinstance(value, models.Model) else value
 

@@ -17,11 +17,12 @@ from django.db.models import F
 
 from accounts.models import User
 from core.clock import now
-from core.problems import Problem
+from core.problems import Problem, invalid
 from core.states import move
 from ledger import log
 from ledger.events import EventType
 from ledger.log import Sealed
+from ledger.models import Entry
 from policy import cases, clocks, people, rules
 from policy.flags import raise_flag
 from policy.models import Category, Clock, Exemption, Flag, Notice, Person
@@ -90,7 +91,7 @@ def file_notice(
         notice.sealed_text = people.seal(notice.filer.actor, text, TEXT)
         notice.case = cases.open_or_join(asset, category=category, jurisdictions=[jurisdiction])
         _record(notice, text, given)
-        _start_clocks(notice, given)
+        _start_clocks(notice, given, notice.entry)
         if asset is not None:
             raise_flag(asset, Flag.Origin.NOTICE, case=notice.case, notice=notice)
     return notice, pin
@@ -160,13 +161,7 @@ def _check(
 def refuse_fields(errors: dict[str, Any]) -> None:
     """Raises Problem `request.invalid` when there are errors: {field: message}."""
     if errors:
-        raise Problem(
-            "request.invalid",
-            "Some values are missing or wrong",
-            detail="See `errors` for each field.",
-            next_step="Correct these fields and send the form again.",
-            extra={"errors": {field: [message] for field, message in errors.items()}},
-        )
+        raise invalid({field: [message] for field, message in errors.items()})
 
 
 def _bad_place(asset: Asset | None, place: str, file_sha256: str) -> str:
@@ -218,23 +213,27 @@ def _missing(notice: Notice, given: dict[str, str]) -> list[str]:
     return sorted({field for rule in _matched(notice) for field in _lacks(rule, notice, given)})
 
 
-def _start_clocks(notice: Notice, given: dict[str, str]) -> None:
+def _start_clocks(notice: Notice, given: dict[str, str], begun_by: Entry | None) -> None:
     """Clocks of the laws whose fields are all there and that do not run yet; and the clock for asking, if needed."""
     running = set(notice.clocks.filter(purpose=Clock.Purpose.DECIDE).values_list("rule_id", flat=True))
     complete = {rule.id for rule in _matched(notice) if not _lacks(rule, notice, given)} - running
-    on: dict[str, Any] = {"case": notice.case, "notice": notice, "entry": notice.entry}
+    on: dict[str, Any] = {"case": notice.case, "notice": notice, "entry": begun_by}
     clocks.start(Clock.Purpose.DECIDE, facts_of(notice), clocks.NOTICE, only=complete, **on)
     if notice.missing:
         clocks.start(Clock.Purpose.ASK, facts_of(notice), clocks.ASK, **on)
 
 
 def complete_notice(notice: Notice, *, name: str = "", email: str = "") -> Notice:
-    """The filer adds what was missing; the clocks that waited for it start now (the cure time is their start)."""
+    """The filer adds what was missing; the clocks that waited for it start now (the cure time is their start).
+
+    Raises Problem with `errors`, Conflict once the filer was erased.
+    """
     wrong = {"email": bool(email.strip()) and _bad_email(email.strip()), "name": len(name) > 120 and "Too long."}
     refuse_fields({field: message for field, message in wrong.items() if message})
     old_name, old_email = people.name_and_contact(notice.filer)
     given = {"name": name.strip() or old_name, "email": email.strip() or old_email}
     with transaction.atomic():
+        people.refuse_erased(notice.filer)
         contact = {"name": given["name"], "contact": given["email"]}
         sealed = people.seal(notice.filer.actor, contact, people.CONTACT)
         Person.objects.filter(pk=notice.filer_id).update(sealed_contact=sealed)
@@ -243,8 +242,24 @@ def complete_notice(notice: Notice, *, name: str = "", email: str = "") -> Notic
         if notice.state == Notice.State.INCOMPLETE and not missing:
             move(notice, Notice.MOVES, Notice.State.VALID, missing=missing)
             clocks.end(notice.clocks.filter(purpose=Clock.Purpose.ASK), Clock.State.MET)
-            _start_clocks(notice, given)
+            _start_clocks(notice, given, _record_completion(notice, given))
+        else:
+            _record_completion(notice, given)
     return notice
+
+
+def _record_completion(notice: Notice, given: dict[str, str]) -> Entry:
+    """The entry that the clocks of a cured notice begin with."""
+    owner = notice.filer.actor
+    return log.append(
+        EventType.NOTICE_COMPLETED,
+        actor=owner,
+        role="depicted" if notice.as_depicted else "notifier",
+        object=notice.case.object,
+        refs=[notice.entry] if notice.entry else [],
+        facts={"notice": str(notice.pk), "state": notice.state},
+        sealed={"contact": Sealed(given, owner)},
+    )
 
 
 # --- Coming back ---------------------------------------------------------------------------------------------------

@@ -109,6 +109,13 @@ def reverse(decision: Decision) -> int:
 def show(asset: Asset) -> None:
     """Let the public see of `asset` what the actions in force leave of it."""
     asset.refresh_from_db(fields=["restriction", "label_text"])
+    before = (asset.restriction, asset.label_text)
+    _apply(asset)
+    if (asset.restriction, asset.label_text) != before:
+        _record_visibility(asset)
+
+
+def _apply(asset: Asset) -> None:
     in_force = Action.objects.filter(decision__case__asset=asset, state=Action.State.EXECUTED)
     strongest = max(in_force.select_related("decision__case"), key=lambda a: _STRENGTH[a.kind], default=None)
     if strongest is None:
@@ -116,6 +123,18 @@ def show(asset: Asset) -> None:
         return
     label = LABELS.get(strongest.decision.case.category, LABEL) if strongest.kind == "labelled" else ""
     restriction.restrict(asset, strongest.kind, label=label)
+
+
+def _record_visibility(asset: Asset) -> None:
+    """What the public sees of the work from now on, which may follow from several actions together."""
+    log.append(
+        EventType.ASSET_RESTRICTED if asset.restriction else EventType.ASSET_RESTORED,
+        actor="system",
+        role="system",
+        object=f"asset:{asset.pk}",
+        refs=[asset.entry],
+        facts={"restriction": asset.restriction},
+    )
 
 
 def _record(type: EventType, action: Action) -> Entry:

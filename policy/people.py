@@ -3,6 +3,7 @@
 import json
 
 from core.canonical import Json, canonical_json
+from core.problems import Conflict
 from ledger import vault
 from policy.models import Person
 
@@ -15,6 +16,19 @@ def new_person(*, name: str, contact: str) -> Person:
     person.sealed_contact = seal(person.actor, {"name": name.strip(), "contact": contact.strip()}, CONTACT)
     person.save(force_insert=True)
     return person
+
+
+def refuse_erased(person: Person) -> None:
+    """Raises Conflict once the person was erased: nothing new is held about who was forgotten.
+
+    Run inside the verb's transaction: an erasure that comes meanwhile waits for it, and takes along what it sealed.
+    """
+    if Person.objects.select_for_update().get(pk=person.pk).erased_at is not None:
+        raise Conflict(
+            "What was held about you was erased, so nothing can be added here any more.",
+            code="data.erased",
+            next_step="File a new notice.",
+        )
 
 
 def name_and_contact(person: Person) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The register of personal fields: why each is held, on which basis, how long, and how it is erased.
 
-“What we hold about me” and erasure are generated from it, so it cannot disagree with what the office does. A field that
-could hold personal data and stands in neither list fails a test and the system check.
+“What we hold about me” is generated from it; erasure (`policy.data_rights`) is written by hand. A field of these rooms
+that could hold personal data and stands in neither list fails a test and the system check.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import models
 
-APPS = ("accounts", "policy", "provenance")
+# Rooms of ours, and of others what they keep for us: addresses, second factors, sessions.
+APPS = ("accounts", "policy", "provenance", "detection", "account", "mfa", "sessions")
 
 KEY = "key destroyed"  # ciphertext: unreadable for ever once the person's key is gone; the column is emptied too
 BLANK = "emptied"
@@ -33,6 +34,7 @@ _ACCOUNT_LIFE = "while the account exists"
 _ANSWER = "to answer a notice and to hear an appeal"
 _DUTY = "(c) legal obligation"
 _CONTRACT = "(b) contract"
+_QUOTES = "to say what a file says about itself; it may quote an author's name"
 _ACCOUNTABLE = "to be able to show who did what"
 
 PERSONAL: dict[str, PersonalField] = {
@@ -66,11 +68,35 @@ PERSONAL: dict[str, PersonalField] = {
     "accounts.LoginLink.user": PersonalField("to log in", _CONTRACT, "until it is used or expires", DELETE),
     "provenance.Asset.owner": PersonalField("to know whose work it is", _CONTRACT, "as long as the work", KEPT),
     "provenance.Asset.title": PersonalField("to find one's works", _CONTRACT, "as long as the work", KEPT),
+    "detection.Finding.statement": PersonalField(_QUOTES, _CONTRACT, "as long as the work", KEPT),
+    "detection.Finding.details": PersonalField(_QUOTES, _CONTRACT, "as long as the work", KEPT),
+    "account.EmailAddress.user": PersonalField("to log in and to be told", _CONTRACT, _ACCOUNT_LIFE, DELETE),
+    "account.EmailAddress.email": PersonalField("to log in and to be told", _CONTRACT, _ACCOUNT_LIFE, DELETE),
+    "mfa.Authenticator.user": PersonalField("to prove who one is", _CONTRACT, _ACCOUNT_LIFE, DELETE),
+    "mfa.Authenticator.data": PersonalField("to prove who one is", _CONTRACT, _ACCOUNT_LIFE, DELETE),
+    "sessions.Session.session_data": PersonalField(
+        "to stay logged in", _CONTRACT, "until logged out, or two weeks", DELETE
+    ),
+}
+
+# Outside the database, so outside the two lists: what is kept there, how long, and what erasing does about it.
+ELSEWHERE: dict[str, str] = {
+    "mail that was sent": "An address and a sentence, at the mail server and the recipient; not reached by erasing.",
+    "mail files of the demo": (
+        "Without a mail server (ASSAY_SMTP_HOST) mail is written to `mail` in the data folder instead: an address and a "
+        "sentence each. Nothing reads or deletes them; whoever runs the demo empties the folder. An office with a mail "
+        "server has none."
+    ),
+    "files of works": "The original and the signed file may carry an author's name; they stay as long as the work.",
+    "bundles of regulators": "Opened reasons name nobody; a bundle that was taken along is out of our reach.",
+    "backups": "As long as the operator keeps them. A key that was destroyed is still in older ones.",
 }
 
 # Looked at, and found to hold nothing about a person, with the reason.
 NOT_PERSONAL: dict[str, str] = {
     "accounts.Organisation.name": "of an organisation; renamed when its only member is erased",
+    "account.EmailConfirmation.key": "a random token; the model is not used, confirmation links are signed instead",
+    "sessions.Session.session_key": "a random token",
     "accounts.LoginLink.token_hash": "hash of a random token",
     "accounts.MachineToken.digest": "hash of a random token",
     "accounts.MachineToken.token_key": "start of a random token",

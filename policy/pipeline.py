@@ -1,7 +1,9 @@
 """What happens to a work after it was registered: an ordered list of steps and one loop.
 
 Each step is idempotent on (asset, step, version). A step that fails is visible in its row and on the work's page, and
-does not keep the others from running; a later run of the job tries it again.
+does not keep the others from running. A refusal (a Problem: the file cannot be examined) is an answer and stays. A crash
+(“database is locked”) is not: the job is run again, by `core.jobs`, with the steps that are not done and those that
+build on them; it fails, visibly, when the last run crashes too.
 """
 
 from collections.abc import Callable
@@ -26,11 +28,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Step:
-    """version: raised when the step changes, so that it runs again for every work processed anew."""
+    """version: raised when the step changes, so that it runs again for every work processed anew.
+
+    after: steps whose results it reads; it runs again when one of them was done only in a later run.
+    """
 
     name: str
     version: int
     run: Callable[[Asset, Job | None], None]
+    after: tuple[str, ...] = ()
 
 
 def _examine(detector: str) -> Callable[[Asset, Job | None], None]:
@@ -60,29 +66,38 @@ def _raise_flags(asset: Asset, job: Job | None) -> None:
 STEPS: list[Step] = [
     Step("examine:declared", 1, _examine("declared")),
     Step("examine:forensics", 1, _examine("forensics")),
-    Step("raise_flags", 1, _raise_flags),
+    Step("raise_flags", 1, _raise_flags, after=("examine:declared",)),
 ]
 
 
 @jobs.handler("asset.process", on_failed=examination.forget_unfinished)
 def process(job: Job) -> None:
-    """Run every step that is not done yet for the asset of this job."""
+    """Run every step that is not done yet for the asset of this job. Raises the first crash, after the other steps."""
     asset = Asset.objects.select_related("entry", "owner").get(pk=job.args["asset"])
+    ran: set[str] = set()
+    crashes: list[Exception] = []
     for step in STEPS:
-        _run(step, asset, job)
+        key: dict[str, Any] = {"asset": asset, "step": step.name, "version": step.version}
+        if ran.isdisjoint(step.after) and PipelineStep.objects.filter(**key, state=PipelineStep.State.DONE).exists():
+            continue
+        ran.add(step.name)
+        try:
+            _run(step, key, asset, job)
+        except Exception as crash:
+            log.exception("pipeline.step_crashed", step=step.name, asset=str(asset.pk))
+            crashes.append(crash)
+    if crashes:
+        raise crashes[0]
 
 
-def _run(step: Step, asset: Asset, job: Job | None) -> None:
-    key: dict[str, Any] = {"asset": asset, "step": step.name, "version": step.version}
-    if PipelineStep.objects.filter(**key, state=PipelineStep.State.DONE).exists():
-        return
+def _run(step: Step, key: dict[str, Any], asset: Asset, job: Job | None) -> None:
     try:
         step.run(asset, job)
     except Problem as problem:
         _note(key, PipelineStep.State.FAILED, problem.code)
     except Exception:
-        log.exception("pipeline.step_crashed", step=step.name, asset=str(asset.pk))
         _note(key, PipelineStep.State.FAILED, "step.crashed")
+        raise
     else:
         _note(key, PipelineStep.State.DONE, "")
 

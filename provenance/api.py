@@ -61,7 +61,6 @@ class AssetsView(generics.ListAPIView[Asset]):
 
     parser_classes = [MultiPartParser]
     serializer_class = AssetSerializer
-    filter_backends = []
 
     def get_permissions(self) -> list[BasePermission]:
         if self.request.method == "POST":

@@ -113,6 +113,10 @@ class MatchSerializer(serializers.Serializer[Any]):
 class RegisterSerializer(serializers.Serializer[Any]):
     exact = serializers.DictField(allow_null=True, help_text="The registered work with these very bytes.")
     matches = MatchSerializer(many=True)
+    record = serializers.ChoiceField(
+        choices=["", "this_file", "other_bytes", "none"],
+        help_text="For a valid credential of this office: the register knows this file, only its manifest, or neither.",
+    )
 
 
 class ReportSerializer(serializers.Serializer[Any]):

@@ -14,23 +14,39 @@ Viewer = User | AnonymousUser | None
 
 
 def may_have_file(asset: Asset, viewer: Viewer, role: str = Rendition.Role.SIGNED) -> bool:
-    """Hidden works go to their owner and to reviewers, adults-only works to people with an account, originals (which
-    may hold more metadata than meant for the public) to their owner and to reviewers; everything else to anybody."""
-    if isinstance(viewer, User) and (viewer.pk == asset.owner_id or viewer.has_role(*SEE_HIDDEN)):
+    """Hidden works go to their owner alone: reviewers look at the desk, where each view is recorded with its reason.
+
+    Adults-only works go to people with an account, originals (which may hold more metadata than meant for the public)
+    to their owner and to reviewers, everything else to anybody.
+    """
+    if isinstance(viewer, User) and viewer.pk == asset.owner_id:
         return True
-    if asset.is_hidden or role == Rendition.Role.ORIGINAL:
+    if asset.is_hidden:
         return False
+    if role == Rendition.Role.ORIGINAL:
+        return _reviews(viewer)
     return asset.restriction != Asset.Restriction.AGE_RESTRICTED or isinstance(viewer, User)
+
+
+def _reviews(viewer: Viewer) -> bool:
+    return isinstance(viewer, User) and viewer.has_role(*SEE_HIDDEN)
 
 
 def deliver(
     asset: Asset, viewer: Viewer, *, role: str = Rendition.Role.SIGNED, attachment: bool = True
 ) -> FileResponse:
-    """The file as a response that no browser takes for a page. Raises NotFound (hidden) or Forbidden (adults only)."""
+    """The file as a response that no browser takes for a page. Raises NotFound (hidden) or Forbidden (adults only;
+    hidden, for a reviewer)."""
     if not may_have_file(asset, viewer, role):
         if asset.restriction == Asset.Restriction.AGE_RESTRICTED and role != Rendition.Role.ORIGINAL:
             raise Forbidden(
                 "This work is shown to adults only.", code="asset.age_restricted", next_step="Sign in to see it."
+            )
+        if asset.is_hidden and _reviews(viewer):
+            raise Forbidden(
+                "This work is hidden.",
+                code="asset.restricted",
+                next_step="Open it from its case, where the reason for looking is recorded.",
             )
         raise NotFound("file")
     rendition = asset.renditions.filter(role=role).first()

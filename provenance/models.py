@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 
-from accounts.models import Organisation, Role, User
+from accounts.models import REVIEWERS, Organisation, User
 from core.clock import now
 from core.ids import uuid7
 from ledger.models import Entry
 from provenance.vocabulary import SourceType, Training
 
-SEE_HIDDEN = (Role.REVIEWER, Role.LEAD_REVIEWER)
+SEE_HIDDEN = REVIEWERS
 
 
 class AssetQuerySet(models.QuerySet["Asset"]):

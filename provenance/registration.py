@@ -1,12 +1,11 @@
 """Registering a work: everything or nothing.
 
 Examining and signing happen first, on scratch files; then one transaction writes the rows, the ledger entry and the job
-that examines the work further. A process killed before the commit leaves scratch files and perhaps stored files that no
-row names; both are swept.
+that examines the work further. A process killed before the commit leaves scratch files and perhaps
+stored files that no row names; both are swept. A file is never removed here, because a twin may be about to name it.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,20 +164,19 @@ def _files(
 
 
 def _commit(draft: _Draft) -> Asset:
-    with _stored(draft.files):
-        try:
-            with transaction.atomic():
-                return _record(draft)
-        except IntegrityError:
-            # Two requests with the same file at once: the second one finds the first one's row.
-            _refuse_twice(draft.owner, draft.sha256(Rendition.Role.ORIGINAL))
-            raise
+    for file in draft.files:  # before the transaction: writing large files must not hold the database
+        storage.keep(file.path, file.sha256)
+    try:
+        with transaction.atomic():
+            return _record(draft)
+    except IntegrityError:
+        # Two requests with the same file at once: the second one finds the first one's row.
+        _refuse_twice(draft.owner, draft.sha256(Rendition.Role.ORIGINAL))
+        raise
 
 
 def _record(draft: _Draft) -> Asset:
     """The rows, the ledger entry and the job, in the caller's transaction."""
-    for file in draft.files:
-        storage.keep(file.path, file.sha256)  # again: a failed twin may have removed it a moment ago
     asset = Asset.objects.create(
         id=draft.id,
         owner=draft.owner,
@@ -238,24 +236,3 @@ def _append(draft: _Draft) -> Entry:
         },
         sealed={"files": Sealed(files, person), "title": Sealed(draft.title, person)},
     )
-
-
-@contextmanager
-def _stored(files: list[_File]) -> Iterator[None]:
-    """Keep the files; when the block fails, remove those that were new and that no row names.
-
-    The lock that `atomic` takes on SQLite keeps a twin from naming a file between the look and the removal.
-    """
-    new: list[str] = []
-    try:
-        for file in files:
-            if not storage.exists(storage.key_of(file.sha256)):
-                new.append(storage.keep(file.path, file.sha256))
-        yield
-    except BaseException:
-        with transaction.atomic():
-            named = set(Rendition.objects.filter(key__in=new).values_list("key", flat=True))
-            for key in new:
-                if key not in named:
-                    storage.remove(key)
-        raise

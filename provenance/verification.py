@@ -16,7 +16,7 @@ from core.problems import Problem
 from ledger.receipts import receipt_for
 from provenance import guarded, matching, media
 from provenance.credential import Credential, judge
-from provenance.models import Asset, Rendition
+from provenance.models import Asset, Manifest, Rendition
 
 log = structlog.get_logger()
 
@@ -37,6 +37,9 @@ class Report:
     exact: Asset | None = None
     exact_role: str = ""
     matches: list[matching.Match] = field(default_factory=list)
+    # For a valid credential of this office: "this_file", "other_bytes" (signed here, and bytes that a credential does
+    # not protect have changed) or "none" (signed with our key, and not by us).
+    record: str = ""
     receipt: dict[str, Json] | None = None
     notes: list[str] = field(default_factory=list)
     sections: dict[str, Json] = field(default_factory=dict)
@@ -63,7 +66,11 @@ class Report:
                 "signed_at": credential.signed_at,
                 "raw": credential.raw,
             },
-            "register": {"exact": self._exact_as_dict(), "matches": [one.as_dict() for one in self.matches]},
+            "register": {
+                "exact": self._exact_as_dict(),
+                "matches": [one.as_dict() for one in self.matches],
+                "record": self.record,
+            },
             "ledger": self.receipt,
             "sections": self.sections,
         }
@@ -107,6 +114,7 @@ def verify_file(path: Path, sha256: str, *, filename: str = "", viewer: Viewer =
     report = Report(sha256, media_type, judge(guarded.read_credential(path, media_type)), path=path)
     visible = Asset.objects.visible_to(viewer)
     _look_up(report, visible)
+    report.record = _record(report)
     fingerprints = _describe(report, path)
     report.notes += _remarks(filename, media_type)
     if fingerprints:
@@ -128,6 +136,16 @@ def _look_up(report: Report, visible: QuerySet[Asset]) -> None:
     if held is not None:
         report.exact, report.exact_role = held.asset, held.role
         report.matches.append(matching.Match(held.asset_id, held.asset.title, 0.0, "exact"))
+
+
+def _record(report: Report) -> str:
+    """What the whole register, hidden works too, knows of a credential made with this office's own key."""
+    credential = report.credential
+    if credential.state != "valid" or credential.trust != "this_office":
+        return ""
+    if Rendition.objects.filter(sha256=report.sha256, role=Rendition.Role.SIGNED).exists():
+        return "this_file"
+    return "other_bytes" if Manifest.objects.filter(label=credential.label).exists() else "none"
 
 
 def _describe(report: Report, path: Path) -> dict[str, bytes]:

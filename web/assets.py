@@ -1,5 +1,6 @@
 """The public pages of a registered work: what it is, its receipt, its files."""
 
+import base64
 import json
 from uuid import UUID
 
@@ -101,7 +102,7 @@ def _explained(found: Receipt) -> dict[str, object]:
     fields = found.as_dict()
     return {
         "size": int(lines[1]),
-        "root": lines[2],
+        "root": base64.b64decode(lines[2]).hex(),
         "leaf_hash": fields["leaf_hash"],
         "leaf_json": json.dumps(fields["entry"], indent=2, ensure_ascii=False),
         "picture": inclusion_picture(found.index, int(lines[1]), bytes.fromhex(str(fields["leaf_hash"])), found.proof),

@@ -8,13 +8,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import signed_in
-from accounts.models import Role, User
+from accounts.models import REVIEWERS, Role, User
 from core.models import Job
 from core.problems import NotFound
 from policy.models import Appeal, Case
 from provenance.models import Asset
-
-REVIEW = (Role.REVIEWER, Role.LEAD_REVIEWER)
 
 
 @require_safe
@@ -27,7 +25,7 @@ def desk(request: HttpRequest) -> HttpResponse:
 def _cards(user: User) -> list[dict[str, object]]:
     """What waits for this person, most urgent first. number: how many, None where counting says nothing."""
     cards: list[dict[str, object]] = []
-    if user.has_role(*REVIEW):
+    if user.has_role(*REVIEWERS):
         waiting = Case.objects.filter(state__in=Case.WAITING).count()
         mine = Case.objects.filter(assigned_to=user, state=Case.State.IN_REVIEW).count()
         appeals = Appeal.objects.filter(state=Appeal.State.FILED).exclude(decision__decider=user).count()
@@ -73,4 +71,4 @@ def _concerns(row: Job, user: User) -> bool:
         asset_id = UUID(str(asset))
     except ValueError:
         return user.has_role(Role.OPERATOR)
-    return Asset.objects.filter(pk=asset_id, owner=user).exists() or user.has_role(*REVIEW, Role.OPERATOR)
+    return Asset.objects.filter(pk=asset_id, owner=user).exists() or user.has_role(*REVIEWERS, Role.OPERATOR)

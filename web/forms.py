@@ -5,17 +5,16 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Role, Scope, User
+from accounts.models import REVIEWERS, Role, Scope, User
 from provenance.vocabulary import SourceType, Training
 
-REVIEW = (Role.REVIEWER, Role.LEAD_REVIEWER)
 # Which scopes a person's roles can back; a token is never wider than its owner.
 SCOPES_OF: dict[Scope, tuple[Role, ...]] = {
-    Scope.ASSETS_READ: (Role.CREATOR, *REVIEW),
+    Scope.ASSETS_READ: (Role.CREATOR, *REVIEWERS),
     Scope.ASSETS_WRITE: (Role.CREATOR,),
     Scope.NOTICES_WRITE: (),
-    Scope.CASES_READ: REVIEW,
-    Scope.CASES_WRITE: REVIEW,
+    Scope.CASES_READ: REVIEWERS,
+    Scope.CASES_WRITE: REVIEWERS,
     Scope.AUDIT_READ: (Role.REGULATOR, Role.OPERATOR),
 }
 

@@ -30,11 +30,13 @@ CATEGORIES = [
 class ReportForm(forms.Form):
     """Ten questions; a name and an address are asked but, where the law lets it, not needed."""
 
+    one_of = ("asset", "file")  # one is enough, and one is needed: neither is called optional
+
     asset = forms.CharField(
         label=_("Address or number of the picture"),
         required=False,
         max_length=300,
-        help_text=_("Copy it from the page where you saw it. You can send a copy of the file instead."),
+        help_text=_("Copy it from the page where you saw it. Or leave this empty and send a copy of the file below."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     file = forms.FileField(
@@ -225,7 +227,7 @@ class PurposeForm(forms.Form):
         label=_("Purpose of this access"),
         min_length=10,
         max_length=300,
-        help_text=_("For example the file number of your inquiry. It is written to the audit log."),
+        help_text=_("Ten characters or more, such as name and number of an inquiry. It is written to the audit log."),
     )
 
 

@@ -1,6 +1,7 @@
 """The first page: drop a file and learn what is known about it. Nothing of the file is kept."""
 
 import json
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -40,9 +41,16 @@ def _report(request: HttpRequest) -> HttpResponse:
         context = {
             "report": report,
             "verdict": verdict(report),
+            "read_now": _read_now(report),
             "name": (file.name or "")[-120:],
             "size": scratch.size,
             "sha256": scratch.sha256,
             "as_json": json.dumps(report, indent=2, ensure_ascii=False),
         }
     return render(request, "web/report.html", context)
+
+
+def _read_now(report: dict[str, Any]) -> list[str]:
+    """Detectors that read this very file just now: what they said of the same bytes before need not be repeated."""
+    runs = report["sections"].get("findings", {}).get("runs", [])
+    return [run["detector"] for run in runs if run["about"] == "this_file"]

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Role, User
+from accounts.models import REVIEWERS, Role, User
 
 SIGNED_IN: frozenset[Role] = frozenset()
 
@@ -21,12 +21,11 @@ class Link:
     roles: frozenset[Role] | None = None
 
 
-REVIEWERS = frozenset({Role.REVIEWER, Role.LEAD_REVIEWER})
 LINKS = (
     Link(_("Check a file"), "/"),
     Link(_("Studio"), "/studio/", frozenset({Role.CREATOR})),
-    Link(_("Review desk"), "/review/", REVIEWERS),
-    Link(_("Appeals"), "/appeals/", REVIEWERS),
+    Link(_("Review desk"), "/review/", frozenset(REVIEWERS)),
+    Link(_("Appeals"), "/appeals/", frozenset(REVIEWERS)),
     Link(_("Audit"), "/regulator/", frozenset({Role.REGULATOR, Role.OPERATOR})),
     Link(_("Register"), "/register/"),
     Link(_("Report media"), "/report/"),

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import role_required, signed_in
-from accounts.models import User
+from accounts.models import REVIEWERS, User
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
 from policy import cases, clocks, decisions, notices, rules, statements
@@ -24,7 +24,7 @@ from web.consent import people_shown
 from web.forms_process import DecisionForm, ReasonForm, onto
 from web.pictures import picture, veil
 
-reviewers = role_required(*cases.REVIEWERS)
+reviewers = role_required(*REVIEWERS)
 # A reason given to look holds for one sitting, not for ever.
 LOOK_FOR = dt.timedelta(hours=1)
 
@@ -57,9 +57,14 @@ def _of(rows: QuerySet[Case], category: str) -> QuerySet[Case]:
 @reviewers
 @require_POST
 def next_case(request: HttpRequest) -> HttpResponse:
-    """Take the first case nobody has; of two reviewers who press at once each gets a different one."""
-    user = signed_in(request)
+    """Take the first case nobody has, or go on with one's own; of two who press at once each gets a different one.
+
+    `after`: the case the button stands on, which therefore is not the next one.
+    """
+    user, here = signed_in(request), request.POST.get("after", "")
     for row in cases.queue(user):
+        if str(row.case.pk) == here:
+            continue
         if row.case.assigned_to_id == user.pk:
             return redirect("review_case", row.case.pk)
         try:
@@ -134,7 +139,7 @@ def _rule_choices(case: Case) -> list[tuple[str, str]]:
     """Rules of the places this case touches, in force when it was opened, and our own terms."""
     places = {"*", *case.jurisdictions}
     citable = [rule for rule in rules.citable(case.created_at.date()) if rule.jurisdiction in places]
-    return [(rule.id, f"{rule.instrument}, {rule.article} · {rule.id}") for rule in citable]
+    return [(rule.id, f"{rule.instrument}, {rule.article} · {rule.id} · {rules.LEGAL_STATUS}") for rule in citable]
 
 
 @reviewers

@@ -35,6 +35,20 @@ OURS_ELSEWHERE = Verdict(
     _("This file carries this office’s credential and has not changed since it was signed."),
     _("The signature fits the bytes. The register does not show a public entry for it."),
 )
+OTHER_BYTES = Verdict(
+    "warn",
+    "octagon",
+    "warning",
+    _("This office signed this work, but the file is not the one it gave out."),
+    _("The credential fits; bytes that a credential does not protect were changed or added afterwards."),
+)
+UNRECORDED = Verdict(
+    "bad",
+    "lozenge",
+    "cross",
+    _("This file carries this office’s signature, but the register has no record of it."),
+    _("Everything this office signs is in the register. Do not rely on this credential, and please tell the operator."),
+)
 ORIGINAL = Verdict(
     "ok",
     "oval",
@@ -79,12 +93,16 @@ UNKNOWN = Verdict(
 )
 
 
+# Of a valid credential of ours, by what the register knows; a hidden work's own file is not shown as an entry.
+OURS: Mapping[str, Verdict] = {"this_file": OURS_ELSEWHERE, "other_bytes": OTHER_BYTES, "none": UNRECORDED}
+
+
 def verdict(report: Mapping[str, Any]) -> Verdict:
     """The one line about a file. report: `provenance.verification.Report.as_dict()`."""
     credential, register = report["credential"], report["register"]
     match credential["state"]:
         case "valid" if credential["trust"] == "this_office":
-            return KNOWN if register["exact"] else OURS_ELSEWHERE
+            return KNOWN if register["exact"] else OURS[register["record"]]
         case "valid":
             return STRANGER
         case "invalid":
@@ -95,12 +113,6 @@ def verdict(report: Mapping[str, Any]) -> Verdict:
         return ORIGINAL
     return ALIKE if register["matches"] else UNKNOWN
 
-
-TIERS: Mapping[str, Text] = {
-    "exact": _("the same bytes"),
-    "re_encoded": _("the same picture, saved again"),
-    "candidate": _("possibly a crop or an edited version"),
-}
 
 EVENTS: Mapping[str, Text] = {
     "asset:registered": _("A work was registered and signed"),
@@ -127,7 +139,13 @@ EVENTS: Mapping[str, Text] = {
     "export:made": _("A regulator took an export"),
     "access:audited": _("The audit log was read"),
     "token:created": _("A machine token was made"),
-    "key:created": _("A key of the office was made"),
     "token:revoked": _("A machine token was revoked"),
     "media:viewed": _("A reviewer looked at sealed media"),
+    "notice:completed": _("What a notice lacked was added"),
+    "clock:missed": _("A deadline was missed"),
+    "case:closed": _("A case was closed"),
+    "case:reopened": _("A case was opened again"),
+    "role:granted": _("A role was given to a person"),
+    "login_link:made": _("A one-time login link was made"),
+    "login_link:used": _("A one-time login link was used"),
 }

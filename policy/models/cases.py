@@ -141,6 +141,7 @@ class Flag(Row):
         NOTICE = "notice", "a notice"
         DECLARED_SYNTHETIC = "declared_synthetic", "the file declares that it is synthetic"
         CONSENT_WITHDRAWN = "consent_withdrawn", "consent was withdrawn"
+        CONSENT_REFUSED = "consent_refused", "consent to publish was refused"
         REVIEWER = "reviewer", "a reviewer"
 
     class State(models.TextChoices):

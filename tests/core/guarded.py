@@ -2,10 +2,12 @@
 
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from core.guard import Channel
 from core.problems import Problem
 
 
@@ -58,3 +60,35 @@ def connect_below_python(port: int) -> int:
 def converse(report: Callable[[int, str], None], ask: Callable[[bytes], bytes]) -> str:
     report(50, "half way")
     return ask(b"what is the word?").decode()
+
+
+def environment() -> list[str]:
+    return sorted(os.environ)
+
+
+def claim_to_be(pid: int) -> None:
+    """What an exploited parser could say about itself."""
+    _say({"kind": "started", "pid": pid})
+    time.sleep(60)
+
+
+def make_up_a_problem(rest: dict[str, object]) -> None:
+    _say({"kind": "problem", "code": "media.odd", "title": "Odd", "rest": rest})
+    time.sleep(60)
+
+
+def _say(message: dict[str, object]) -> None:
+    for path in sorted(Path("/proc/self/fd").iterdir()):
+        try:
+            if not stat.S_ISSOCK(os.fstat(int(path.name)).st_mode):
+                continue
+        except OSError:
+            continue
+        with socket.socket(fileno=os.dup(int(path.name))) as end:
+            Channel(end).send(message)
+
+
+def answer_and_stay(report: Callable[[int, str], None]) -> None:
+    report(os.getpid(), "")
+    _say({"kind": "result", "value": "done"})
+    time.sleep(60)

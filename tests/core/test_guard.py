@@ -1,4 +1,5 @@
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,39 @@ def test_a_child_reaches_no_network_below_python(nursery: Nursery, trap: socket.
     assert nursery.call(f"{HERE}:connect_below_python", {"port": trap.getsockname()[1]}) == -1
     with pytest.raises(TimeoutError):
         trap.accept()
+
+
+def test_a_child_knows_no_secret_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_SECRET_KEY", "hunter2")
+    seen = Nursery(HERE).call(f"{HERE}:environment", {})
+    assert "PATH" in seen
+    assert not [name for name in seen if name.startswith("ASSAY_")]
+
+
+def test_a_child_cannot_have_another_process_killed_in_its_place(nursery: Nursery) -> None:
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        try:
+            with pytest.raises(Unparseable):
+                nursery.call(f"{HERE}:claim_to_be", {"pid": bystander.pid}, limits=Limits(wall=0.5))
+            with pytest.raises(subprocess.TimeoutExpired):
+                bystander.wait(timeout=0.3)
+        finally:
+            bystander.kill()
+
+
+@pytest.mark.parametrize("rest", [{"nonsense": 1}, {"status": "hello"}, {"status": 200}, {"extra": 7}])
+def test_a_problem_that_a_child_makes_up_is_still_a_clear_problem(nursery: Nursery, rest: dict[str, object]) -> None:
+    with pytest.raises(Unparseable):
+        nursery.call(f"{HERE}:make_up_a_problem", {"rest": rest})
+
+
+def test_a_child_that_stays_after_its_answer_is_stopped(nursery: Nursery) -> None:
+    pids: list[int] = []
+    assert nursery.call(f"{HERE}:answer_and_stay", {}, progress=lambda pid, _: pids.append(pid)) == "done"
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pids[0]}").exists():
+        assert time.monotonic() < deadline, "the child still runs"
+        time.sleep(0.01)
 
 
 def test_a_child_reports_and_asks(nursery: Nursery) -> None:

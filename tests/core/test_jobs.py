@@ -124,6 +124,20 @@ def test_two_workers_woken_for_one_job_do_not_both_run_it(bench: list[str]) -> N
     assert bench == ["once"]
 
 
+def test_a_worker_taken_for_dead_that_wakes_up_ends_nothing(bench: list[str]) -> None:
+    """While the first run works, the sweeper gives the job to a second one, which is still at it."""
+    job = jobs.enqueue("test.works", word="late")
+
+    def taken_over(current: Job) -> None:
+        Job.objects.filter(pk=current.pk).update(runs=current.runs + 1)
+        jobs.report(current, 90, "from the dead")
+
+    jobs._handlers["test.works"] = taken_over
+    jobs.run(str(job.pk))
+    job.refresh_from_db()
+    assert (job.state, job.runs, job.progress) == (Job.State.RUNNING, 2, 0)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_rolled_back_caller_leaves_no_job_and_sends_nothing(
     bench: list[str], monkeypatch: pytest.MonkeyPatch

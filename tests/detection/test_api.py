@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.models import User
+from accounts.models import Scope, User
+from accounts.tokens import create_token
 from core import jobs
 from detection.examination import examine
 from detection.models import Finding
@@ -54,6 +55,19 @@ def test_findings_and_heat_map_of_a_hidden_work_are_for_its_owner_and_reviewers(
     for path in (f"/api/v1/assets/{examined.pk}/findings", address):
         for somebody, status in ((None, 404), (mallory, 404), (alice, 200), (rita, 200)):
             assert api(somebody).get(path).status_code == status, (path, somebody)
+
+
+def test_a_token_that_may_not_read_assets_sees_what_the_public_sees(
+    api: Callable, examined: Asset, alice: User
+) -> None:
+    finding = Finding.objects.exclude(heatmap_key="").get()
+    restriction.restrict(examined, "hidden")
+    for scope, status in ((Scope.NOTICES_WRITE, 404), (Scope.ASSETS_READ, 200)):
+        _, secret = create_token(alice, name="machine", scopes=[scope], days=1)
+        machine = api()
+        machine.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+        for path in (f"assets/{examined.pk}/findings", f"findings/{finding.pk}/heatmap"):
+            assert machine.get(f"/api/v1/{path}").status_code == status, (path, scope)
 
 
 def test_the_owner_asks_for_an_examination_and_watches_its_job(

@@ -308,5 +308,5 @@ def test_a_bad_file_on_the_home_page_gets_a_readable_answer(visitor: Visitors, t
     bad.write_bytes((PHOTOGRAPHS / "rocket.jpg").read_bytes()[:9000])
     anyone.page.goto("/")
     anyone.page.set_input_files("input[name=file]", bad)
-    expect(anyone.page.get_by_text("cut short").or_(anyone.page.get_by_text("not whole")).first).to_be_visible()
+    expect(anyone.page.get_by_text("incomplete or damaged").first).to_be_visible()
     anyone.look("bad-file")

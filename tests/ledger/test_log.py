@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -10,7 +11,7 @@ from accounts.models import Organisation
 from core.canonical import NotCanonical
 from ledger import keys, log, merkle, vault
 from ledger.events import REGISTRY_VERSION, EventType
-from ledger.models import Entry, SealedSection
+from ledger.models import Entry, PersonKey, SealedSection
 from tests.append_only import protect, unprotect
 from tests.ledger.conftest import ALICE, DANA, Record
 
@@ -120,7 +121,8 @@ def test_the_names_of_version_1_are_never_changed() -> None:
         "asset:registered asset:restricted asset:restored detection:recorded consent:requested consent:given"
         " consent:refused consent:withdrawn notice:filed flag:raised flag:settled case:opened case:assigned"
         " decision:made action:executed action:reversed appeal:filed appeal:decided data:accessed erasure:requested"
-        " erasure:performed export:made access:audited token:created key:created token:revoked media:viewed"
+        " erasure:performed export:made access:audited token:created token:revoked media:viewed notice:completed"
+        " clock:missed case:closed case:reopened role:granted login_link:made login_link:used"
     )
 
 
@@ -181,6 +183,20 @@ def test_a_value_opens_for_its_person_and_context_only() -> None:
     ]:
         with pytest.raises(vault.VaultError):
             vault.unseal(person, sealed, context)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_destroyed_key_is_in_no_file_of_the_database_any_more(record: Record) -> None:
+    """SQLite keeps deleted rows in free pages and in its write-ahead log."""
+    entry = record(sealed={"statement": "Statement of Dana"})
+    wrapped = bytes(PersonKey.objects.get(person=DANA).wrapped)
+    sealed = bytes(SealedSection.objects.get(entry=entry, name="statement").ciphertext)
+    vault.destroy(DANA)
+    name = Path(connection.settings_dict["NAME"])
+    files = [name, name.with_name(f"{name.name}-wal")] if connection.vendor == "sqlite" else []
+    for file in files:
+        held = file.read_bytes() if file.exists() else b""
+        assert wrapped not in held and sealed not in held, file.name
 
 
 def test_a_destroyed_key_never_opens_again_even_when_the_person_returns() -> None:

@@ -3,12 +3,14 @@
 import hashlib
 import itertools
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import Client
 
+from core.clock import now
 from core.problems import NotFound
 from ledger import audit, custody, head, keys, merkle, notes, proofs, reading, receipts, sequencer, tiles, vault
 from ledger.models import Checkpoint, Entry, SealedSection, Sequence, Tile
@@ -274,6 +276,10 @@ def damage_type() -> None:
     Entry.objects.filter(pk=Entry.objects.order_by("pk")[0].pk).update(type="case:opened")
 
 
+def backdate() -> None:
+    Entry.objects.filter(pk=Entry.objects.order_by("pk")[1].pk).update(created_at=now() - timedelta(days=400))
+
+
 def remove_sequence() -> None:
     Sequence.objects.filter(index=1).delete()
 
@@ -322,6 +328,7 @@ def lose_guard() -> None:
         (damage_leaf, "entry 1: the leaf does not hash"),
         (damage_leaf_and_its_hash, "checkpoint 3: its root is not"),
         (damage_type, "entry 0"),
+        (backdate, "entry 1: its row says another time"),
         (remove_sequence, "index 1 is missing"),
         (swap_sequence, "checkpoint 3"),
         (damage_tile, "tile 0/0"),

@@ -145,6 +145,11 @@ def test_a_zip_written_another_way_is_refused_although_its_members_are_right(bun
         assert set(found) <= {"zip file", "manifest", "members", "key", "checkpoint"}, name
 
 
+def test_members_in_another_order_are_refused(bundle: bytes) -> None:
+    members = container.read(bundle)
+    assert "order" in failures(repacked(dict(reversed(members.items()))))["members"]
+
+
 def test_a_member_twice_or_with_an_escaping_name_cannot_be_written_or_read(bundle: bytes) -> None:
     for name in ("../evil", "/etc/passwd", "a\\b", "", "a//b", ".hidden"):
         with pytest.raises(container.BadContainer):
@@ -294,6 +299,14 @@ def test_a_receipt_verifies_with_the_logs_key_and_no_change_of_it_does(bundle: b
         if value != fields[name]:
             assert failures(json.dumps({**fields, name: value}).encode(), key), name
     assert failures(json.dumps({**other.as_dict(), "index": 2}).encode(), key)
+
+
+def test_a_receipt_says_each_thing_once_and_nothing_else(bundle: bytes) -> None:
+    receipt = receipts.receipt_for(Entry.objects.get(sequence__index=2))
+    assert receipt is not None
+    text, key = json.dumps(receipt.as_dict()), custody.log_verifier()
+    assert "twice" in failures(('{"index": 7, ' + text[1:]).encode(), key)["receipt"]
+    assert "too many: verdict" in failures(('{"verdict": "genuine", ' + text[1:]).encode(), key)["receipt"]
 
 
 @pytest.fixture

@@ -127,6 +127,23 @@ def test_what_is_reopened_joins_a_case_that_was_opened_meanwhile(
     assert Case.objects.filter(state__in=Case.UNDECIDED).count() == 1
 
 
+def test_what_is_reopened_stays_closed_to_its_parties_in_the_case_it_joins(
+    asset: Asset, file_notice: FileNotice, alice: User, rita: User, ravi: User, make_reviewer: User
+) -> None:
+    """I2: a notice that moves to a newer case takes along who filed it and who decided about it."""
+    first, _ = file_notice(asset, by=make_reviewer)
+    cases.assign(first.case, rita)
+    decision = decisions.decide(first.case, rita, outcome="label", **TERMS)
+    second, _ = file_notice(asset)
+    appeal = appeals.file_appeal(decision, notice=first, grounds=GROUNDS)
+    appeals.decide_appeal(appeal, ravi, outcome="overturn", reasons=WHY)
+    with pytest.raises(Forbidden, match="decided this case before"):
+        cases.assign(Case.objects.get(pk=second.case_id), rita)
+    assert not cases.queue(rita) and cases.queue(ravi)
+    with pytest.raises(Forbidden, match="filed a notice"):
+        appeals.may_decide(appeals.file_appeal(decision, user=alice, grounds=GROUNDS), make_reviewer)
+
+
 @pytest.fixture
 def make_reviewer(db: None, rita: User) -> User:
     rob = User.objects.create_user("rob@example.org", name="Rob")

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from accounts.models import User
 from core.problems import Conflict, Forbidden, NotFound, Problem
 from ledger.models import Entry
-from policy import consent
-from policy.models import Consent, ConsentEvent, Flag
+from policy import cases, consent, decisions
+from policy.models import Case, Consent, ConsentEvent, Flag
 from provenance.models import Asset, Manifest
+from tests.policy.conftest import TERMS
+from web.assets import is_sealed
 
 pytestmark = pytest.mark.django_db
 
@@ -28,8 +30,8 @@ def test_dana_agrees_by_link_and_the_answer_is_bound_to_file_and_manifest(asset:
     consent.grant(found)
     assert (found.signed_sha256, found.manifest_sha256) == consent.binding(asset)
     assert consent.standing(found) == "given"
-    assert consent.allows(asset, "publish")
-    assert not consent.allows(asset, "train")
+    assert "publish" in found.purposes
+    assert "train" not in found.purposes
 
 
 def test_the_token_is_kept_nowhere(asset: Asset, alice: User) -> None:
@@ -61,7 +63,6 @@ def test_a_changed_manifest_leaves_the_answer_unbound(asset: Asset, alice: User)
     consent.grant(asked)
     Manifest.objects.create(asset=asset, label="urn:c2pa:2", sha256="f" * 64, active={})
     assert consent.standing(asked) == "unbound"
-    assert not consent.allows(asset, "publish")
 
 
 def test_an_answer_about_a_changed_work_is_not_taken(asset: Asset, alice: User) -> None:
@@ -78,10 +79,29 @@ def test_withdrawing_keeps_the_past_and_asks_a_reviewer_to_look(asset: Asset, al
     consent.grant(asked)
     consent.withdraw(asked)
     assert list(asked.events.values_list("kind", flat=True)) == ["requested", "given", "withdrawn"]
-    assert not consent.allows(asset, "publish")
     flag = Flag.objects.get()
     assert flag.origin == Flag.Origin.CONSENT_WITHDRAWN
     assert flag.case.state == "open"
+
+
+def test_who_refuses_publication_has_a_reviewer_look_and_the_public_page_sealed_until_then(
+    asset: Asset, alice: User, rita: User
+) -> None:
+    asked, _ = ask(asset, alice)
+    assert not Case.objects.exists()
+    consent.refuse(asked)
+    flag = Flag.objects.get()
+    assert (flag.origin, flag.case.category, flag.case.state) == (Flag.Origin.CONSENT_REFUSED, "likeness", "open")
+    assert is_sealed(asset)
+    cases.assign(flag.case, rita)
+    decisions.decide(flag.case, rita, outcome="no_action", **TERMS)
+    assert not is_sealed(asset)
+
+
+def test_who_refuses_something_else_than_publication_leaves_the_page_as_it_is(asset: Asset, alice: User) -> None:
+    asked, _ = consent.ask_consent(asset, alice, name="Dana Hill", contact="", purposes=["train"])
+    consent.refuse(asked)
+    assert not Flag.objects.exists()
 
 
 def test_consent_may_be_given_again_after_it_was_withdrawn(asset: Asset, alice: User) -> None:

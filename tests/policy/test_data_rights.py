@@ -129,6 +129,16 @@ def test_a_case_stays_decidable_and_appealable_after_the_notifier_was_erased(
     appeals.decide_appeal(appeal, ravi, outcome="uphold", reasons="The clause does not reach this work.")
 
 
+def test_an_erased_filer_adds_no_name_that_nobody_could_erase(asset: Asset, file_notice: FileNotice) -> None:
+    notice, pin = file_notice(asset)
+    data_rights.erase(notice.filer)
+    back = notices.notice_by_pin(notice.number, pin)
+    with pytest.raises(Conflict):
+        notices.complete_notice(back, name="Dana Hill", email="dana@example.org")
+    assert notices.contents(back)["name"] == ""
+    assert not vault.has_key(notice.filer.actor)
+
+
 def test_nothing_is_erased_twice(asset: Asset, file_notice: FileNotice) -> None:
     notice, _ = file_notice(asset)
     data_rights.erase(notice.filer)

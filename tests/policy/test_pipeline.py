@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from accounts.models import User
 from core import jobs
@@ -81,20 +82,61 @@ def test_running_again_changes_nothing(asset: Asset) -> None:
     assert PipelineStep.objects.count() == 2
 
 
-def test_a_step_that_fails_is_visible_and_the_others_run(asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_refuses_is_visible_and_the_others_run(asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(asset: Asset, job: Any) -> None:
         raise Problem("media.unparseable", "The file could not be examined")
 
-    def crash(asset: Asset, job: Any) -> None:
-        raise ZeroDivisionError
-
-    steps = [pipeline.Step("one", 1, refuse), pipeline.Step("two", 1, crash), pipeline.STEPS[-1]]
-    monkeypatch.setattr(pipeline, "STEPS", steps)
+    monkeypatch.setattr(pipeline, "STEPS", [pipeline.Step("one", 1, refuse), pipeline.STEPS[-1]])
     found(asset, strength="strong")
     assert process(asset).state == Job.State.DONE
     rows = dict(PipelineStep.objects.values_list("step", "error_code"))
-    assert rows == {"one": "media.unparseable", "two": "step.crashed", "raise_flags": ""}
+    assert rows == {"one": "media.unparseable", "raise_flags": ""}
     assert Flag.objects.exists()
+
+
+def locked(times: int, ran: list[str]) -> Any:
+    """A step in which the database is locked the first `times` times, and which finds a declaration when it is not."""
+
+    def examine(asset: Asset, job: Any) -> None:
+        ran.append("examine")
+        if len(ran) <= times:
+            raise OperationalError("database is locked")
+        found(asset, strength="strong")
+
+    return examine
+
+
+def test_a_locked_database_does_not_cost_a_work_its_flag(
+    asset: Asset, monkeypatch: pytest.MonkeyPatch, settle: Settle
+) -> None:
+    ran: list[str] = []
+    other: list[str] = []
+    steps = [
+        pipeline.Step("examine:declared", 1, locked(1, ran)),
+        pipeline.Step("other", 1, lambda asset, job: other.append("ran")),
+        pipeline.STEPS[-1],
+    ]
+    monkeypatch.setattr(pipeline, "STEPS", steps)
+    job = process(asset)
+    assert (job.state, other, Flag.objects.count()) == (Job.State.QUEUED, ["ran"], 0)
+    assert dict(PipelineStep.objects.values_list("step", "error_code"))["examine:declared"] == "step.crashed"
+    settle()
+    job.refresh_from_db()
+    assert (job.state, job.runs, other) == (Job.State.DONE, 2, ["ran"])
+    assert Flag.objects.get().origin == Flag.Origin.DECLARED_SYNTHETIC
+    assert set(PipelineStep.objects.values_list("state", flat=True)) == {PipelineStep.State.DONE}
+
+
+def test_a_step_that_crashes_every_time_fails_the_job_visibly(
+    asset: Asset, monkeypatch: pytest.MonkeyPatch, settle: Settle
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(pipeline, "STEPS", [pipeline.Step("one", 1, locked(99, ran)), pipeline.STEPS[-1]])
+    job = process(asset)
+    settle()
+    job.refresh_from_db()
+    assert (job.state, job.error_code, len(ran)) == (Job.State.FAILED, "job.crashed", jobs.MAX_RUNS)
+    assert PipelineStep.objects.get(step="one").error_code == "step.crashed"
 
 
 def test_a_failed_step_is_tried_again_and_a_new_version_runs_again(

@@ -110,10 +110,24 @@ def test_hidden_works_are_not_there_for_strangers(
         path = f"/api/v1/assets/{asset.pk}{end}"
         for stranger in (api(), api(bob), _token(alice, Scope.NOTICES_WRITE), _token(rita, Scope.CASES_READ)):
             assert _is_problem(stranger.get(path), 404, "not_found")
-        for insider in (api(alice), api(rita), _token(alice, Scope.ASSETS_READ)):
+        reviewer = () if end == "/file" else (api(rita),)
+        for insider in (api(alice), *reviewer, _token(alice, Scope.ASSETS_READ)):
             response = insider.get(path)
             assert response.status_code == 200
             close_files(response)
+
+
+def test_a_reviewer_gets_no_hidden_file_past_the_desk_that_records_each_look(
+    photo: bytes, alice: User, rita: User, api: Api, register: Register
+) -> None:
+    asset = register(alice, photo)
+    restrict(asset, "hidden")
+    path = f"/api/v1/assets/{asset.pk}/file"
+    for reviewer in (api(rita), _token(rita, Scope.ASSETS_READ)):
+        assert _is_problem(reviewer.get(path), 403, "asset.restricted")
+    response = api(alice).get(path)
+    assert response.status_code == 200
+    close_files(response)
 
 
 # --- Who may -----------------------------------------------------------------------------------------------------

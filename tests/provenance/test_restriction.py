@@ -78,6 +78,18 @@ def test_adults_only_needs_an_account(work: Asset, bob: User) -> None:
     assert _length(deliver(work, bob)) == work.rendition("signed").size
 
 
+def test_a_hidden_file_reaches_a_reviewer_only_where_the_look_is_recorded(
+    work: Asset, alice: User, bob: User, rita: User
+) -> None:
+    restrict(work, "hidden")
+    for role in ("signed", "original"):
+        with pytest.raises(Forbidden, match="hidden"):
+            deliver(work, rita, role=role)
+        with pytest.raises(NotFound):
+            deliver(work, bob, role=role)
+        assert _length(deliver(work, alice, role=role)) == work.rendition(role).size
+
+
 def test_the_file_as_it_was_sent_stays_with_its_owner(work: Asset, alice: User, bob: User, rita: User) -> None:
     for stranger in (None, bob):
         with pytest.raises(NotFound):

@@ -23,6 +23,7 @@ from provenance.restriction import restrict
 from provenance.verification import Report, register_section, verify_file
 from tests.provenance import media_made
 from tests.provenance.conftest import FORMATS, Register, what_is_kept
+from web.verdicts import OTHER_BYTES, UNRECORDED, verdict
 
 Read = Callable[..., bytes]
 Write = Callable[[str, bytes], Path]
@@ -103,6 +104,24 @@ def test_a_box_appended_to_a_video_is_noticed_by_the_whole_file_hash(
     assert report.credential.state == "valid"
     assert report.exact is None
     assert [one.tier for one in report.matches] == ["re_encoded"]
+    assert report.record == "other_bytes"
+    assert verdict(report.as_dict()) is OTHER_BYTES
+
+
+def test_a_file_signed_with_a_stolen_key_is_not_taken_for_a_registered_one(
+    photo: bytes, alice: User, register: Register, signed_bytes: Read, verify: Verify
+) -> None:
+    """The signature is as good as any; that the register knows nothing of it is what gives it away."""
+    asset = register(alice, photo)
+    stolen = signed_bytes(asset)
+    assert verify(stolen).record == "this_file"
+    # What a thief of the key would make: everything is right, but no registration stands behind it.
+    asset.renditions.all().delete()
+    asset.manifests.all().delete()
+    report = verify(stolen)
+    assert (report.credential.state, report.credential.trust) == ("valid", "this_office")
+    assert report.record == "none"
+    assert verdict(report.as_dict()) is UNRECORDED
 
 
 def test_a_file_without_credentials_has_none(photo: bytes, verify: Verify) -> None:

@@ -28,6 +28,8 @@ def valkey_url() -> Iterator[str]:
     """Address of a throw-away Valkey server, in Redis' words."""
     with ValkeyServer() as server:
         yield f"redis://127.0.0.1:{server.port}/0"
+        for pipe in (server._process.stdout, server._process.stderr):  # it leaves them open
+            pipe.close()
 
 
 @pytest.fixture(scope="session")

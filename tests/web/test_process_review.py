@@ -84,6 +84,18 @@ def test_next_case_takes_the_first_and_sends_two_reviewers_to_two_cases(
     assert stage.browser(rita).post("/review/next/")["Location"] == first
 
 
+def test_next_case_on_a_case_of_ones_own_leads_away_from_it(rita: User, case: Case, work: Asset) -> None:
+    other = stage.notice(work, category="fraud")[0].case
+    mine = stage.browser(rita).post("/review/next/")["Location"]
+    there = stage.browser(rita).post("/review/next/", {"after": mine.split("/")[-2]})["Location"]
+    assert {mine, there} == {at(case), at(other)}
+
+
+def test_draft_stands_beside_each_rule_that_can_be_cited(rita: User, case: Case) -> None:
+    stage.browser(rita).post(at(case, "take/"))
+    assert "office.terms.consent · draft" in stage.browser(rita).get(at(case)).content.decode()
+
+
 def test_of_two_who_take_a_case_the_second_is_told(rita: User, ravi: User, case: Case) -> None:
     stage.browser(rita).post(at(case, "take/"))
     answer = stage.browser(ravi).post(at(case, "take/"), follow=True)

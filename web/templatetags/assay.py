@@ -10,6 +10,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
 from core.clock import now
+from detection import registry
+from detection.models import Run
 
 register = template.Library()
 
@@ -126,3 +128,15 @@ def words(code: object) -> str:
 def get(mapping: Mapping[str, object], key: str) -> object:
     """`mapping[key]`, or nothing."""
     return mapping.get(key)
+
+
+@register.filter
+def detector_title(name: str) -> str:
+    """A detector's title; one that was removed since is called by its name."""
+    return next((info.title for info in registry.all_detectors() if info.name == name), name)
+
+
+@register.filter
+def done(runs: list[Run]) -> list[Run]:
+    """The runs that came to an end with findings or without; a queued or failed one has examined nothing."""
+    return [run for run in runs if run.state == Run.State.DONE]

@@ -27,8 +27,8 @@ class Command(BaseCommand):
         prepare()
         supervisor = Supervisor(services(host, port))
         supervisor.start()
-        address = f"http://{host}:{port}/"
-        if supervisor.wait_until_answering(address):
+        address = f"{settings.ASSAY_URL}/" if settings.ASSAY_HOST else f"http://{host}:{port}/"
+        if supervisor.wait_until_answering(host, port, name=settings.ASSAY_HOST or f"127.0.0.1:{port}"):
             self._say(f"\nAssay is open at {address}   (stop it with Ctrl-C)\n")
             if settings.DEMO:
                 call_command("demo_people", base=address.rstrip("/"))
