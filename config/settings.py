@@ -406,6 +406,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("ASSAY_LOG_LEVEL", "INFO")},
     "loggers": {
         "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # scanners; the answer is 400
         "django_structlog": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},

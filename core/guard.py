@@ -2,8 +2,9 @@
 
 `call("provenance.parsing:describe", {...})` forks a child from a small server process (the *nursery*) that has imported
 the module already, so a call costs milliseconds. The child has limits on memory, CPU time and wall time, no network,
-may write no file above a limit, and dies with its parent. Arguments and results are JSON; files travel as paths. The
-function may report progress and may call back into the parent (`ask`), which is how signing keys stay out of the child.
+sees only the files that its arguments name (Landlock), writes none above a limit, and dies with its parent. Arguments
+and results are JSON; files travel as paths. The function may report progress and may call back into the parent (`ask`),
+which is how signing keys stay out of the child.
 
 A child that crashes, hangs or hits a limit is a `Problem` with code `media.unparseable`, and one line in the log.
 """
@@ -30,6 +31,9 @@ import structlog
 from core.problems import Problem
 
 log = structlog.get_logger()
+
+AT_ONCE = 4  # children of one nursery; half of the web server's default threads
+PATIENCE = 10.0  # seconds to wait for a place
 
 ROOT = Path(__file__).resolve().parent.parent
 Ask = Callable[[bytes], bytes]
@@ -59,6 +63,19 @@ class Unparseable(Problem):
         )
 
 
+class Busy(Problem):
+    """More files are being examined than this process takes at once: a few slow ones must not hold every thread."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "office.busy",
+            "The office is busy",
+            status=503,
+            detail="Several large files are being examined just now. Nothing was kept.",
+            next_step="Try again in a minute.",
+        )
+
+
 class Nursery:
     """A server process that has imported `modules` and forks a guarded child for every call.
 
@@ -68,6 +85,7 @@ class Nursery:
     def __init__(self, *modules: str) -> None:
         self._modules = modules
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(AT_ONCE)
         self._pid = 0
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -85,9 +103,23 @@ class Nursery:
         """Run `module:function(**arguments)` in a fresh guarded child and return its JSON result.
 
         The function gets `report=` (percent, note) and `ask=` (bytes to bytes) when it names them as parameters.
-        Raises the `Problem` the function raised, or Unparseable.
+        Raises the `Problem` the function raised, Unparseable, or Busy.
         """
-        limits = limits or Limits()
+        if not self._places.acquire(timeout=PATIENCE):
+            raise Busy
+        try:
+            return self._call(function, arguments, limits or Limits(), progress, ask)
+        finally:
+            self._places.release()
+
+    def _call(
+        self,
+        function: str,
+        arguments: Mapping[str, Any],
+        limits: Limits,
+        progress: Progress | None,
+        ask: Ask | None,
+    ) -> Any:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:

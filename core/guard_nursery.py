@@ -13,9 +13,11 @@ import signal
 import socket
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
-from core.guard import Channel
+from core import landlock
+from core.guard import ROOT, Channel
 from core.problems import Problem
 
 PR_SET_PDEATHSIG = 1
@@ -56,7 +58,7 @@ def _child(end: socket.socket, libc: ctypes.CDLL) -> None:
         request = channel.receive()
         if request is None:
             return
-        _confine(request["limits"], libc)
+        _confine(request["limits"], _named(request["arguments"]), libc)
         channel.send({"kind": "result", "value": _run(request, channel)})
     except Problem as problem:
         rest = {
@@ -90,7 +92,26 @@ def _run(request: dict[str, Any], channel: Channel) -> Any:
     return function(**arguments)
 
 
-def _confine(limits: dict[str, Any], libc: ctypes.CDLL) -> None:
+def _named(value: Any) -> list[Path]:
+    """Every absolute path among the arguments: what the caller hands over is what the child may touch."""
+    if isinstance(value, str):
+        return [Path(value)] if value.startswith("/") else []
+    if isinstance(value, dict):
+        return [path for item in value.values() for path in _named(item)]
+    if isinstance(value, list):
+        return [path for item in value for path in _named(item)]
+    return []
+
+
+def _code() -> list[Path]:
+    """What Python and its libraries read: themselves, and what the machine says of itself. No data folder, no home."""
+    ours = [folder for folder in ROOT.iterdir() if (folder / "__init__.py").exists()]
+    python = [Path(folder) for folder in {sys.prefix, sys.base_prefix} if Path(folder) != ROOT]
+    system = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/proc", "/sys/devices/system")
+    return [*ours, *python, *map(Path, (*system, "/dev/null", "/dev/urandom", "/dev/zero"))]
+
+
+def _confine(limits: dict[str, Any], paths: list[Path], libc: ctypes.CDLL) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
     resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu"], limits["cpu"] + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["output"], limits["output"]))
@@ -100,6 +121,10 @@ def _confine(limits: dict[str, Any], libc: ctypes.CDLL) -> None:
     # An empty network namespace where the kernel lets us make one; Python's own sockets are refused in any case.
     if libc.unshare(CLONE_NEWNET) != 0:
         libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)
+    # Files to read, and the folders of files to write: not the keys, not the database, not other people's uploads.
+    inputs = [path for path in paths if path.is_file()]
+    outputs = [path if path.is_dir() else path.parent for path in paths if not path.is_file()]
+    landlock.confine(readable=[*_code(), *inputs], writable=[*outputs, Path("/dev/null")])
     sys.addaudithook(_refuse_network)
 
 

@@ -11,6 +11,7 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from core import landlock
 from core.clock import now
 from core.models import Job
 
@@ -37,7 +38,7 @@ def register(check: Callable[[], Check]) -> None:
 
 def checks() -> list[Check]:
     """Run every check; one that breaks is a failed check, not an error."""
-    return [_safely(check) for check in (_database, _storage, _disk, _keys, _queue, *_more)]
+    return [_safely(check) for check in (_database, _storage, _disk, _keys, _guard, _queue, *_more)]
 
 
 def _safely(check: Callable[[], Check]) -> Check:
@@ -74,6 +75,14 @@ def _keys() -> Check:
     if open_ones:
         return Check("keys", False, f"readable by others: {', '.join(sorted(open_ones))}; run chmod 600 on them")
     return Check("keys", True, f"{len(secrets)} secret files, mode 0600")
+
+
+def _guard() -> Check:
+    if not landlock.version():
+        return Check(
+            "guard", True, "this kernel has no Landlock: a broken parser could read files; give it its own user"
+        )
+    return Check("guard", True, f"guarded children see only their own files (Landlock {landlock.version()})")
 
 
 def _queue() -> Check:

@@ -121,6 +121,9 @@ class BodyLimitMiddleware:
             length = int(request.META.get("CONTENT_LENGTH") or 0)
         except ValueError:
             length = 0
+        if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path_info:
+            # No name or number has one, and PostgreSQL cannot store it.
+            return bad_request(request, ValueError("NUL in the address"))
         if length > settings.ASSAY_MAX_UPLOAD_BYTES + self.ALLOWANCE:
             response = problem_response(request, TooLarge(settings.ASSAY_MAX_UPLOAD_BYTES))
             response["Connection"] = "close"

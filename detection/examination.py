@@ -6,9 +6,7 @@ its job's next try.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import structlog
 from django.db import transaction
@@ -114,28 +112,12 @@ def _work(run: Run, info: DetectorInfo, job: Job | None) -> None:
 
     progress(1, "starting")
     original = run.asset.rendition(Rendition.Role.ORIGINAL)
-    with _copy_of(original.key) as path, storage.scratch_path() as work:
+    with storage.local_copy(original.key) as path, storage.scratch_path() as work:
         out = work.parent / "out"
         out.mkdir()
         found = guarded.examine(info, path, original.media_type, out, progress=progress)
         findings = [finding_of(run, one, _keep(one)) for one in found]
         _end(run, findings=findings)
-
-
-@contextmanager
-def _copy_of(key: str) -> Iterator[Path]:
-    with ExitStack() as stack:
-        try:
-            path = stack.enter_context(storage.local_copy(key))
-        except FileNotFoundError as error:
-            raise Problem(
-                "detection.file_missing",
-                "The stored file is missing",
-                status=503,
-                detail="The file of this work could not be read from storage. Nothing was examined.",
-                next_step="Tell the operator; once the file is back, ask for the examination again.",
-            ) from error
-        yield path
 
 
 def _keep(one: guarded.Checked) -> str:

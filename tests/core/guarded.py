@@ -92,3 +92,30 @@ def answer_and_stay(report: Callable[[int, str], None]) -> None:
     report(os.getpid(), "")
     _say({"kind": "result", "value": "done"})
     time.sleep(60)
+
+
+def read(path: str, hidden: str) -> list[str]:
+    """What the child can read: the file it was handed, and one whose path it was told in disguise."""
+    seen = []
+    for one in (path, hidden.removeprefix("file:")):
+        try:
+            seen.append(Path(one).read_text())
+        except PermissionError:
+            seen.append("refused")
+    return seen
+
+
+def overwrite(path: str) -> str:
+    try:
+        Path(path).write_text("spoiled")
+    except PermissionError:
+        return "refused"
+    return "written"
+
+
+def signal_parent() -> str:
+    try:
+        os.kill(os.getppid(), 0)
+    except PermissionError:
+        return "refused"
+    return "allowed"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core import guard
 from core.guard import Limits, Nursery, Unparseable
 from core.problems import Problem
 
@@ -145,3 +146,36 @@ def test_a_call_is_quick_once_the_nursery_is_up(nursery: Nursery) -> None:
         nursery.call(f"{HERE}:double", {"number": 1})
         warm.append(time.perf_counter() - started)
     assert min(warm) < cold
+
+
+def test_a_child_sees_only_the_files_it_was_handed(nursery: Nursery, tmp_path: Path) -> None:
+    handed, secret = tmp_path / "handed", tmp_path / "secret"
+    handed.write_text("the upload")
+    secret.write_text("a signing key")
+    seen = nursery.call(f"{HERE}:read", {"path": str(handed), "hidden": f"file:{secret}"})
+    assert seen == ["the upload", "refused"]
+
+
+def test_a_child_cannot_change_what_it_was_handed_to_read(nursery: Nursery, tmp_path: Path) -> None:
+    handed = tmp_path / "handed"
+    handed.write_text("the upload")
+    assert nursery.call(f"{HERE}:overwrite", {"path": str(handed)}) == "refused"
+    assert handed.read_text() == "the upload"
+
+
+def test_a_child_signals_nobody_outside(nursery: Nursery) -> None:
+    assert nursery.call(f"{HERE}:signal_parent", {}) == "refused"
+
+
+def test_a_few_slow_files_do_not_hold_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "PATIENCE", 0.2)
+    small = Nursery(HERE)
+    for _ in range(guard.AT_ONCE):
+        small._places.acquire()
+    with pytest.raises(guard.Busy) as caught:
+        small.call(f"{HERE}:double", {"number": 1})
+    assert (caught.value.status, bool(caught.value.next_step)) == (503, True)
+    for _ in range(guard.AT_ONCE):
+        small._places.release()
+    assert small.call(f"{HERE}:double", {"number": 1}) == 2
+    small.close()

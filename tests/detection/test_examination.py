@@ -155,7 +155,7 @@ def test_a_failed_run_is_tried_again_only_on_request(
     kept = Path(settings.ASSAY_VAR) / "media"
     shutil.move(kept, kept.with_name("elsewhere"))
     run = examine(asset, "reports")
-    assert run.state == "failed" and run.error_code == "detection.file_missing"
+    assert run.state == "failed" and run.error_code == "office.file_missing"
     shutil.move(kept.with_name("elsewhere"), kept)
     assert examine(asset, "reports").state == "failed"
     run = examine(asset, "reports", again=True)
