@@ -66,7 +66,7 @@ BEHIND_PROXY = env.bool("ASSAY_BEHIND_PROXY", False)
 
 SECRET_KEY = _secret("ASSAY_SECRET_KEY") or _made_once(ASSAY_KEYS / "django.key", secrets.token_urlsafe(50))
 PORT = env.int("ASSAY_PORT", 8000)
-ASSAY_URL = env.str("ASSAY_URL", f"https://{ASSAY_HOST}" if ASSAY_HOST else f"http://127.0.0.1:{PORT}").rstrip("/")
+ASSAY_URL = env.str("ASSAY_URL", f"https://{ASSAY_HOST}" if ASSAY_HOST else f"http://localhost:{PORT}").rstrip("/")
 ALLOWED_HOSTS = [ASSAY_HOST] if ASSAY_HOST else ["127.0.0.1", "localhost", "[::1]"]
 if TESTING:
     ALLOWED_HOSTS += ["testserver"]

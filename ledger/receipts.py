@@ -61,17 +61,21 @@ def receipt_for(
     return Receipt(index, bytes(entry.leaf), path, checkpoint.note)
 
 
-def disclosures_for(entry: Entry, names: Collection[str] | None = None) -> list[Disclosure]:
+def disclosures_for(
+    entry: Entry, names: Collection[str] | None = None, known: vault.Keys | None = None
+) -> list[Disclosure]:
     """The sections of this entry that are not erased, opened, by name; only those in `names` if given.
 
+    known: `vault.keys_of` the sections, when many entries with prefetched `sections` are opened at once.
     Raises vault.VaultError when a stored section was tampered with. Who may see them is the caller's question.
     """
     opened = []
-    for section in entry.sections.order_by("name"):
+    for section in sorted(entry.sections.all(), key=lambda section: section.name):
         if names is not None and section.name not in names:
             continue
         try:
-            blob = vault.unseal(section.person, bytes(section.ciphertext), log.section_context(entry.pk, section.name))
+            context = log.section_context(entry.pk, section.name)
+            blob = vault.unseal(section.person, bytes(section.ciphertext), context, known)
         except vault.Erased:
             continue
         opened.append(Disclosure(section.name, blob[: log.SALT_BYTES], json.loads(blob[log.SALT_BYTES :])))

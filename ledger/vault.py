@@ -5,6 +5,7 @@ A person is any opaque string ("user:…", "person:…", "notice:…"). A sealed
 """
 
 import uuid
+from collections.abc import Iterable, Mapping
 
 import structlog
 from django.db import connection, transaction
@@ -13,6 +14,8 @@ from ledger import custody, keys
 from ledger.models import PersonKey, SealedSection
 
 log = structlog.get_logger()
+
+Keys = Mapping[uuid.UUID, PersonKey]
 
 _FORMAT = b"\x01"
 _HEADER = len(_FORMAT) + 16
@@ -35,12 +38,16 @@ def seal(person: str, value: bytes, context: str) -> bytes:
     return _FORMAT + row.id.bytes + keys.encrypt(key, value, context.encode())
 
 
-def unseal(person: str, blob: bytes, context: str) -> bytes:
-    """Raises Erased when the key was destroyed; VaultError when the blob or context is not what was sealed."""
+def unseal(person: str, blob: bytes, context: str, known: Keys | None = None) -> bytes:
+    """Raises Erased when the key was destroyed; VaultError when the blob or context is not what was sealed.
+
+    known: from `keys_of`, when many blobs are opened at once.
+    """
     blob = bytes(blob)
     if len(blob) < _HEADER or blob[:1] != _FORMAT:
         raise VaultError("not a sealed value")
-    row = PersonKey.objects.filter(pk=uuid.UUID(bytes=blob[1:_HEADER])).first()
+    key_id = uuid.UUID(bytes=blob[1:_HEADER])
+    row = PersonKey.objects.filter(pk=key_id).first() if known is None else known.get(key_id)
     if row is None:
         raise Erased("the key that sealed this value was destroyed")
     if row.person != person:
@@ -49,6 +56,13 @@ def unseal(person: str, blob: bytes, context: str) -> bytes:
         return keys.decrypt(_unwrap(row), blob[_HEADER:], context.encode())
     except keys.CannotOpen as error:
         raise VaultError(str(error)) from error
+
+
+def keys_of(blobs: Iterable[bytes]) -> Keys:
+    """The keys, still wrapped, that sealed these blobs, by a query for each thousand of them."""
+    ids = sorted({uuid.UUID(bytes=blob[1:_HEADER]) for blob in blobs if len(blob) >= _HEADER})
+    parts = [ids[at : at + 1000] for at in range(0, len(ids), 1000)]
+    return {row.pk: row for part in parts for row in PersonKey.objects.filter(pk__in=part)}
 
 
 def has_key(person: str) -> bool:

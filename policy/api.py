@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from accounts.models import REVIEWERS, MachineToken, Role, Scope, User
 from accounts.permissions import Public, allow
 from core.problems import Forbidden, NotFound
+from ledger import vault
 from ledger.events import EventType
 from policy import api_shapes as shapes
 from policy import appeals, cases, consent, decisions, exports, notices
@@ -230,7 +231,16 @@ class AppealsView(generics.ListAPIView[Appeal]):
 
     def get_queryset(self) -> Any:
         allowed = cases.visible_to(person(self.request))
-        return appeals.waiting().filter(decision__case__in=allowed).prefetch_related("clocks", "notice__filer")
+        return appeals.waiting().filter(decision__case__in=allowed)
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """The page's grounds are opened with keys that are fetched together."""
+        page = super().paginate_queryset(queryset)
+        self.known = vault.keys_of(bytes(appeal.sealed_grounds) for appeal in page or ())
+        return page
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "known": getattr(self, "known", None)}
 
     @extend_schema(
         operation_id="appeal_list", responses={200: shapes.AppealShape(many=True), **problems(401, 403, 404, 429)}

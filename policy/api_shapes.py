@@ -220,7 +220,7 @@ class AppealShape(serializers.ModelSerializer[Appeal]):
         fields = ["id", "decision", "role", "state", "outcome", "reasons", "grounds", "clocks", "created_at"]
 
     def get_grounds(self, appeal: Appeal) -> str:
-        return appeals.grounds_of(appeal)
+        return appeals.grounds_of(appeal, self.context.get("known"))
 
 
 class ConsentShape(serializers.ModelSerializer[Consent]):

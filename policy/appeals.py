@@ -11,7 +11,7 @@ from core import jobs
 from core.clock import now
 from core.problems import Conflict, Forbidden
 from core.states import move
-from ledger import log
+from ledger import log, vault
 from ledger.events import EventType
 from ledger.log import Sealed
 from policy import cases, clocks, flags, outcomes, people
@@ -90,9 +90,9 @@ def _file(appeal: Appeal, grounds: str) -> Appeal:
     return appeal
 
 
-def grounds_of(appeal: Appeal) -> str:
-    """What the appellant wrote; empty once they were erased."""
-    value = people.unseal(appeal.appellant, appeal.sealed_grounds, GROUNDS)
+def grounds_of(appeal: Appeal, known: vault.Keys | None = None) -> str:
+    """What the appellant wrote; empty once they were erased. known: `vault.keys_of` when many are read at once."""
+    value = people.unseal(appeal.appellant, appeal.sealed_grounds, GROUNDS, known)
     return value["grounds"] if value else ""
 
 
@@ -103,7 +103,10 @@ def waiting() -> QuerySet[Appeal]:
     """Appeals not decided yet, the oldest first."""
     return (
         Appeal.objects.filter(state=Appeal.State.FILED)
-        .select_related("decision__case__asset", "user", "notice")
+        .select_related("decision__case__asset", "user", "notice__filer")
+        .prefetch_related(
+            "clocks", "decision__case__decisions", "decision__case__notices", "decision__statements__notice"
+        )
         .order_by("created_at")
     )
 
@@ -117,7 +120,7 @@ def may_decide(appeal: Appeal, user: User) -> None:
     decision, case = appeal.decision, appeal.decision.case
     if not user.has_role(*DECIDERS):
         raise Forbidden("Deciding appeals needs the role of a reviewer.", code="appeal.role")
-    if case.decisions.filter(decider=user).exists():
+    if any(each.decider_id == user.pk for each in case.decisions.all()):
         raise Forbidden(
             "You took the decision that is appealed, so another reviewer decides this appeal.", code="appeal.conflict"
         )
@@ -126,7 +129,8 @@ def may_decide(appeal: Appeal, user: User) -> None:
     if case.asset is not None and case.asset.owner_id == user.pk:
         raise Forbidden("This work is yours, so another reviewer decides the appeal.", code="appeal.conflict")
     # A notice may have moved to a newer case since (`_look_again`); its statement of reasons stays with the decision.
-    if case.notices.filter(account=user).exists() or decision.statements.filter(notice__account=user).exists():
+    answered = [each.notice for each in decision.statements.all() if each.notice is not None]
+    if any(notice.account_id == user.pk for notice in [*case.notices.all(), *answered]):
         raise Forbidden("You filed a notice in this case, so another reviewer decides.", code="appeal.conflict")
 
 

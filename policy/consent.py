@@ -182,6 +182,15 @@ def _answer(consent: Consent, state: Consent.State) -> Consent:
     return consent
 
 
+def is_withheld(asset: Asset) -> bool:
+    """Whether a person shown withdrew, or refused publication, and no reviewer has decided about it yet.
+
+    Unlike a report, which anybody can file, this comes from somebody whom the owner says is shown in the work.
+    """
+    origins = (Flag.Origin.CONSENT_WITHDRAWN, Flag.Origin.CONSENT_REFUSED)
+    return asset.flags.filter(origin__in=origins, state=Flag.State.RAISED).exists()
+
+
 def receipt(consent: Consent) -> dict[str, Json]:
     """A record in the shape of ISO/IEC TS 27560: header, processing, events. It names nobody."""
     events: list[Json] = []

@@ -22,6 +22,7 @@ from ledger.events import EventType
 from policy import clocks, consent, holdings
 from policy.holdings import Who
 from policy.models import Appeal, Clock, Consent, DataRequest, MediaView, Notice, Person
+from policy.personal_fields import ELSEWHERE
 
 GROUND = "eu.gdpr.17"  # erasure; the clock for answering is eu.gdpr.12.3
 MAX_INDICES = 4000  # per entry, far below the largest leaf
@@ -34,8 +35,8 @@ class AlreadyErased(Conflict):
 
 
 def what_we_hold(who: Who) -> dict[str, Any]:
-    """Everything held about a person or an account: by registered field, and sealed in the log."""
-    return {"fields": list(holdings.by_field(who)), "log": holdings.in_log(who.actor)}
+    """Everything held about a person or an account: by registered field, sealed in the log, and where else to ask."""
+    return {"fields": list(holdings.by_field(who)), "log": holdings.in_log(who.actor), "elsewhere": ELSEWHERE}
 
 
 def access(who: Who) -> tuple[DataRequest, dict[str, Any]]:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 
 from accounts.models import Role, User
 from core import storage
 from core.canonical import Json
 from core.problems import Forbidden, NotFound
-from ledger import log, reading
+from ledger import log, reading, vault
 from ledger.bundle import write_bundle
 from ledger.events import EventType
 from ledger.log import Sealed
@@ -108,13 +108,12 @@ def _scope(since: dt.datetime | None, until: dt.datetime | None, types: Sequence
 
 def _disclosures(rows: Iterable[Entry]) -> dict[int, list[Disclosure]]:
     """What this audience may see of the entries, by index. Cases about children stay sealed (I24)."""
-    opened = {}
     of_children = {case.object for case in Case.objects.filter(category=Category.CHILD_SAFETY)}
-    for row in rows:
-        names = DISCLOSED.get(row.type)
-        if names and reading.content(row)["object"] not in of_children and (found := disclosures_for(row, names)):
-            opened[row.sequence.index] = found
-    return opened
+    chosen = [row for row in rows if row.type in DISCLOSED and reading.content(row)["object"] not in of_children]
+    prefetch_related_objects(chosen, "sections")
+    known = vault.keys_of(bytes(section.ciphertext) for row in chosen for section in row.sections.all())
+    opened = {row.sequence.index: disclosures_for(row, DISCLOSED[row.type], known) for row in chosen}
+    return {index: found for index, found in opened.items() if found}
 
 
 def _keep(export: Export, path: Path) -> None:

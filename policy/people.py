@@ -42,12 +42,14 @@ def seal(owner: str, value: Json, context: str) -> bytes:
     return vault.seal(owner, canonical_json(value), context)
 
 
-def unseal(owner: str, blob: bytes | memoryview, context: str) -> dict[str, str] | None:
+def unseal(
+    owner: str, blob: bytes | memoryview, context: str, known: vault.Keys | None = None
+) -> dict[str, str] | None:
     """The value, or None when there is none or its owner's key was destroyed."""
     if not blob:
         return None
     try:
-        value: dict[str, str] = json.loads(vault.unseal(owner, bytes(blob), context))
+        value: dict[str, str] = json.loads(vault.unseal(owner, bytes(blob), context, known))
     except vault.Erased:
         return None
     return value

@@ -83,9 +83,9 @@ PERSONAL: dict[str, PersonalField] = {
 ELSEWHERE: dict[str, str] = {
     "mail that was sent": "An address and a sentence, at the mail server and the recipient; not reached by erasing.",
     "mail files of the demo": (
-        "Without a mail server (ASSAY_SMTP_HOST) mail is written to `mail` in the data folder instead: an address and a "
-        "sentence each. Nothing reads or deletes them; whoever runs the demo empties the folder. An office with a mail "
-        "server has none."
+        "Without a mail server (ASSAY_SMTP_HOST) mail is written to `mail` in the data folder instead: an address and "
+        "a sentence each. Nothing reads or deletes them; whoever runs the demo empties the folder. An office with a "
+        "mail server has none."
     ),
     "files of works": "The original and the signed file may carry an author's name; they stay as long as the work.",
     "bundles of regulators": "Opened reasons name nobody; a bundle that was taken along is out of our reach.",
@@ -138,6 +138,14 @@ NOT_PERSONAL: dict[str, str] = {
     "policy.Export.sha256": "digest of a file",
     "policy.PipelineStep.step": "enumeration",
     "policy.PipelineStep.error_code": "enumeration",
+    "detection.Run.detector": "enumeration",
+    "detection.Run.version": "of a detector",
+    "detection.Run.model_digest": "digest of a model",
+    "detection.Run.error_code": "enumeration",
+    "detection.Run.error_detail": "one of the office's own sentences",
+    "detection.Finding.signal": "enumeration",
+    "detection.Finding.score": "a number",
+    "detection.Finding.heatmap_key": "address of a file",
     "provenance.Asset.media_type": "enumeration",
     "provenance.Asset.label_text": "the office's own words",
     "provenance.Asset.original_sha256": "digest of a work",

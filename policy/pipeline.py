@@ -1,9 +1,9 @@
 """What happens to a work after it was registered: an ordered list of steps and one loop.
 
 Each step is idempotent on (asset, step, version). A step that fails is visible in its row and on the work's page, and
-does not keep the others from running. A refusal (a Problem: the file cannot be examined) is an answer and stays. A crash
-(“database is locked”) is not: the job is run again, by `core.jobs`, with the steps that are not done and those that
-build on them; it fails, visibly, when the last run crashes too.
+does not keep the others from running. A refusal (a Problem: the file cannot be examined) is an answer and stays. A
+crash (“database is locked”) is not: `core.jobs` runs the job again, with the steps that are not done and those that
+build on them, and gives it up, visibly, when the last run crashes too.
 """
 
 from collections.abc import Callable

@@ -16,6 +16,7 @@ from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.problems import Conflict, Forbidden, NotFound, Problem
 from policy import appeals, cases
+from policy.clocks import next_due
 from policy.models import Appeal, Clock, Decision, Notice, StatementOfReasons
 from web.forms_process import AppealDecisionForm, GroundsForm, onto
 
@@ -109,7 +110,7 @@ def desk(request: HttpRequest) -> HttpResponse:
     """Appeals that wait, those not for this person with the reason; and the decided ones."""
     user = signed_in(request)
     page = Paginator(appeals.waiting(), 25).get_page(request.GET.get("page"))
-    rows = [(appeal, _why_not(appeal, user), appeal.clocks.order_by("due_at").first()) for appeal in page]
+    rows = [(appeal, _why_not(appeal, user), next_due(appeal.clocks.all())) for appeal in page]
     decided = Appeal.objects.filter(state=Appeal.State.DECIDED).select_related("decision__case__asset")
     context = {"page": page, "rows": rows, "decided": decided.order_by("-decided_at")[:20]}
     return render(request, "appeals/desk.html", context)

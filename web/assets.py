@@ -16,11 +16,13 @@ from core import storage
 from core.problems import Forbidden, NotFound, Problem
 from detection.models import Finding, Run
 from ledger.receipts import Receipt, receipt_for
+from policy import consent
 from policy.models import Case
 from provenance.media import SUFFIXES
 from provenance.models import Asset, Rendition
 from web.merkle_picture import inclusion_picture
 
+GRAVE = 3  # policy.models.SEVERITY: the body or safety of a person, or a child
 ADULTS = "This work is restricted to adults."
 
 
@@ -38,9 +40,12 @@ def asset_for(request: HttpRequest, pk: UUID) -> Asset:
 
 
 def is_sealed(asset: Asset) -> bool:
-    """Whether its media is blurred until a viewer asks for it: restricted, or a person is looking at a report of it."""
+    """Whether its media is blurred until a viewer asks for it: restricted, reported as harming a body or a child, or
+    withheld by a person shown. Any other report must not dim an honest maker's work before a person has looked at it.
+    """
     restricted = asset.restriction in (Asset.Restriction.AGE_RESTRICTED, Asset.Restriction.HIDDEN)
-    return restricted or Case.objects.filter(asset=asset, state__in=Case.UNDECIDED).exists()
+    grave = Case.objects.filter(asset=asset, state__in=Case.UNDECIDED, severity__gte=GRAVE)
+    return restricted or grave.exists() or consent.is_withheld(asset)
 
 
 def refusal_to_show(asset: Asset, viewer: object) -> str:

@@ -1,5 +1,7 @@
 """Roles, the second factor, and signing up."""
 
+import json
+
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -12,6 +14,7 @@ from accounts.links import make_login_link
 from accounts.models import Role, User
 from accounts.people import leading_role
 from core.problems import Forbidden
+from ledger.models import Entry
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +95,8 @@ def test_who_signs_up_confirms_the_address_and_is_a_creator() -> None:
     user = User.objects.get(email="noor@example.org")
     assert EmailAddress.objects.get(user=user).verified
     assert user.roles == {Role.CREATOR}
+    leaf = json.loads(bytes(Entry.objects.get(type="role:granted").leaf))
+    assert (leaf["role"], leaf["facts"]) == ("person", {"role": "creator"})
     assert user.organisation is not None and "noor" not in user.organisation.name.lower()
 
 

@@ -1,6 +1,8 @@
 """One-time login links: one person, one use, one day."""
 
 import datetime as dt
+import json
+from typing import Any
 
 import pytest
 import time_machine
@@ -13,6 +15,8 @@ from accounts.models import LoginLink, User
 from accounts.people import create_person
 from core.clock import now
 from core.problems import Conflict, Problem
+from ledger.models import Entry
+from ledger.receipts import disclosures_for
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +82,8 @@ def test_the_operator_makes_a_person_and_a_link(capsys: pytest.CaptureFixture[st
     call_command("create_person", "Mira@Example.org", role=["reviewer"], organisation="The Office", base="http://x")
     user = User.objects.get(email="mira@example.org")
     link = capsys.readouterr().out.splitlines()[-1]
+    given = [leaf["facts"]["role"] for leaf in leaves("role:granted")]
+    assert given == ["reviewer"]
     assert user.has_role("reviewer") and use_login_link(secret_of(link.removeprefix("http://x"))) == user  # type: ignore[arg-type]
     call_command("login_link", "mira@example.org", base="http://x/")
     assert capsys.readouterr().out.startswith("http://x/enter/")
@@ -115,3 +121,47 @@ def test_a_person_with_bad_values_is_refused_and_nothing_is_kept(
 def test_an_address_has_one_account(alice: User) -> None:
     with pytest.raises(Conflict):
         create_person("ALICE@example.org", "Alice again", roles=["creator"], organisation="O")
+
+
+def leaves(type: str) -> list[dict[str, Any]]:
+    return [json.loads(bytes(entry.leaf)) for entry in Entry.objects.filter(type=type).order_by("pk")]
+
+
+def test_every_role_a_person_is_given_is_in_the_log_and_nobody_is_named() -> None:
+    user = create_person("nia@example.org", "Nia", roles=["creator", "reviewer", "creator"], organisation="Nia’s")
+    given = leaves("role:granted")
+    assert [leaf["facts"]["role"] for leaf in given] == ["creator", "reviewer"]
+    assert {leaf["role"] for leaf in given} == {"operator"}
+    entry = Entry.objects.filter(type="role:granted").order_by("pk")[0]
+    (opened,) = disclosures_for(entry)
+    assert user.organisation is not None
+    assert opened.value == {"person": user.actor, "organisation": str(user.organisation.pk)}
+    text = json.dumps(given)
+    assert not any(word in text for word in ("nia@", str(user.organisation.pk), str(user.pk)))
+
+
+def test_a_role_that_cannot_be_recorded_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the machine stops here")
+
+    monkeypatch.setattr("accounts.people.append", fail)
+    with pytest.raises(RuntimeError):
+        create_person("nia@example.org", "Nia", roles=["reviewer"], organisation="Nia’s")
+    assert not User.objects.exists()
+
+
+def test_a_link_is_in_the_log_when_it_is_made_and_when_it_is_used(alice: User) -> None:
+    path = make_login_link(alice)
+    assert Client().post(path).status_code == 302
+    (made,), (used,) = leaves("login_link:made"), leaves("login_link:used")
+    assert made["object"] == used["object"] != ""
+    assert (made["role"], used["role"]) == ("operator", "creator")
+    text = json.dumps([made, used])
+    assert secret_of(path) not in text and str(alice.pk) not in text
+
+
+def test_a_spent_link_leaves_no_second_record(alice: User) -> None:
+    path = make_login_link(alice)
+    for _ in range(2):
+        Client().post(path)
+    assert len(leaves("login_link:used")) == 1

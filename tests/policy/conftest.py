@@ -1,6 +1,7 @@
 """Works on record without real media (registration has its own tests), and a case ready to be decided."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.db import transaction
 from accounts.models import User
 from ledger import log
 from ledger.events import EventType
+from ledger.models import Entry
 from policy import cases, notices
 from policy.models import Case, Notice
 from provenance.models import Asset, Manifest, Rendition
@@ -21,6 +23,12 @@ REASONS: dict[str, Any] = {
     "explanation": "The cited clause asks for this outcome.",
 }
 TERMS: dict[str, Any] = {"ground": "terms", "rule_ids": ["office.terms.consent"], **REASONS}
+
+
+def leaf_of(type: str) -> dict[str, Any]:
+    """The only leaf of this type; fails when there is none, or more."""
+    leaf: dict[str, Any] = json.loads(bytes(Entry.objects.get(type=type).leaf))
+    return leaf
 
 
 @pytest.fixture(autouse=True)

@@ -179,3 +179,19 @@ def test_a_wrong_query_of_the_log_is_a_problem(api: Api, greta: User, query: dic
     before = Entry.objects.count()
     assert api(greta).get("/api/v1/log/entries", query).status_code == 400
     assert Entry.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body", "field"),
+    [
+        ("get", "/api/v1/log/consistency?old=x&new=1", None, "old"),
+        ("post", "/api/v1/notices", {}, "statement"),
+        ("get", "/api/v1/log/entries?type=x", None, "type"),
+    ],
+)
+def test_every_refusal_of_wrong_input_names_each_wrong_field_in_the_same_way(
+    api: Api, greta: User, method: str, address: str, body: object, field: str
+) -> None:
+    answer = getattr(api(greta), method)(address, body, format="json").json()
+    assert (answer["code"], answer["title"]) == ("request.invalid", "Some values are missing or wrong")
+    assert isinstance(answer["errors"][field], list) and answer["next_step"]

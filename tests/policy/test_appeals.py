@@ -2,6 +2,9 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Membership, Role, User
 from core.clock import now
@@ -9,7 +12,7 @@ from core.problems import Conflict, Forbidden, Problem
 from policy import appeals, cases, clocks, decisions, flags, notices
 from policy.models import Action, Appeal, Case, Decision, Flag, Notice
 from provenance.models import Asset
-from tests.policy.conftest import REASONS, TERMS, FileNotice
+from tests.policy.conftest import REASONS, TERMS, FileNotice, MakeAsset, leaf_of
 
 pytestmark = pytest.mark.django_db
 GROUNDS = "The label is wrong: this is a photograph of my own harbour."
@@ -57,6 +60,8 @@ def test_overturning_restores_everything_the_decision_changed(
     asset.refresh_from_db()
     decision.refresh_from_db()
     assert (asset.restriction, asset.label_text) == ("", "")
+    assert leaf_of("asset:restored")["object"] == f"asset:{asset.pk}"
+    assert leaf_of("case:closed")["object"] == decision.case.object
     assert decision.state == Decision.State.REVERSED
     assert not Action.objects.filter(state=Action.State.EXECUTED).exists()
     assert set(Flag.objects.values_list("state", flat=True)) == {"cleared"}
@@ -102,6 +107,8 @@ def test_dana_appeals_a_no_action_with_number_and_pin_and_a_third_person_decides
     appeals.decide_appeal(appeal, ravi, outcome="overturn", reasons=WHY)
     case = Case.objects.get()
     assert (case.state, case.assigned_to) == ("reopened", None)
+    reopened = leaf_of("case:reopened")
+    assert (reopened["object"], reopened["role"]) == (case.object, "lead_reviewer")
     assert Flag.objects.get().state == "raised"
     assert Notice.objects.get().state == "valid"
     with pytest.raises(Forbidden, match="decided this case before"):
@@ -198,6 +205,7 @@ def test_when_the_window_ran_out_the_case_closes(decision: Decision, alice: User
     with time_machine.travel(now() + timedelta(days=190)):
         clocks.strike()
     assert Case.objects.get().state == Case.State.CLOSED
+    assert leaf_of("case:closed")["object"] == decision.case.object
 
 
 def test_an_open_appeal_keeps_the_case_open(decision: Decision, alice: User, ravi: User) -> None:
@@ -244,3 +252,21 @@ def test_a_flag_by_a_reviewer_alone_ends_with_the_uploaders_appeal(
                                 rule_ids=["office.terms.consent"], **REASONS)  # fmt: skip
     assert decision.statements.get().structured["source_type"] == "SOURCE_VOLUNTARY"
     assert appeals.may_appeal(decision, user=alice)
+
+
+@pytest.mark.parametrize(("address", "row"), [("/appeals/", "case-row"), ("/api/v1/appeals", GROUNDS)])
+def test_a_desk_of_twelve_appeals_asks_the_database_as_often_as_one_of_two(
+    address: str, row: str, make_asset: MakeAsset, alice: User, rita: User, ravi: User, file_notice: FileNotice
+) -> None:
+    browser, asked = Client(), []
+    browser.force_login(ravi)
+    for number in range(12):
+        case = file_notice(make_asset(alice, f"work {number}"))[0].case
+        decided = decisions.decide(cases.assign(case, rita), rita, outcome="label", **TERMS)
+        appeals.file_appeal(decided, user=alice, grounds=GROUNDS)
+        if number in (1, 11):
+            with CaptureQueriesContext(connection) as queries:
+                answer = browser.get(address)
+            assert answer.content.decode().count(row) == number + 1
+            asked.append(len(queries))
+    assert asked[0] == asked[1]

@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -7,11 +8,12 @@ from django.db import transaction
 from accounts.models import User
 from core.clock import now
 from core.problems import Conflict, Forbidden, NotFound, Problem
+from ledger import log
 from ledger.models import Entry
 from policy import cases, clocks, flags
 from policy.models import Case, Clock, Flag, MediaView
 from provenance.models import Asset
-from tests.policy.conftest import FileNotice, MakeAsset
+from tests.policy.conftest import FileNotice, MakeAsset, leaf_of
 
 pytestmark = pytest.mark.django_db
 
@@ -134,6 +136,9 @@ def test_a_missed_deadline_is_marked_once_and_stays_missed(asset: Asset, file_no
     assert clocks.strike() == 1
     assert clocks.strike() == 0
     assert Clock.objects.get(rule_id="office.terms.review").state == Clock.State.BREACHED
+    leaf = leaf_of("clock:missed")
+    assert leaf["object"] == notice.case.object
+    assert (leaf["facts"]["rule"], leaf["facts"]["purpose"]) == ("office.terms.review", "decide")
     clocks.end(notice.case.clocks.all(), Clock.State.MET)
     assert Clock.objects.get(rule_id="office.terms.review").state == Clock.State.BREACHED
 
@@ -144,6 +149,29 @@ def test_forensics_is_no_reason_to_look(asset: Asset) -> None:
     assert set(Flag.Origin.values) == known
     with pytest.raises(Problem):
         flags.raise_flag(asset, "forensics")
+
+
+def test_a_missed_deadline_and_its_record_are_one(
+    asset: Asset, file_notice: FileNotice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_notice(asset)
+    Clock.objects.filter(rule_id="office.terms.review").update(due_at=now() - timedelta(seconds=1))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the machine stops here")
+
+    monkeypatch.setattr(log, "append", fail)
+    with pytest.raises(RuntimeError):
+        clocks.strike()
+    assert Clock.objects.get(rule_id="office.terms.review").state == Clock.State.RUNNING
+
+
+def test_a_lead_reviewer_acts_as_one_in_the_log(asset: Asset, file_notice: FileNotice, rita: User, ravi: User) -> None:
+    for reviewer, role in [(rita, "reviewer"), (ravi, "lead_reviewer")]:
+        notice, _ = file_notice(asset, category="copyright" if reviewer == rita else "likeness")
+        cases.assign(notice.case, reviewer)
+        leaf = json.loads(bytes(Entry.objects.filter(type="case:assigned").latest("pk").leaf))
+        assert leaf["role"] == role
 
 
 def test_the_same_flag_twice_is_one_flag(asset: Asset) -> None:

@@ -10,7 +10,7 @@ from ledger.models import Entry
 from policy import cases, consent, decisions
 from policy.models import Case, Consent, ConsentEvent, Flag
 from provenance.models import Asset, Manifest
-from tests.policy.conftest import TERMS
+from tests.policy.conftest import TERMS, FileNotice
 from web.assets import is_sealed
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +96,17 @@ def test_who_refuses_publication_has_a_reviewer_look_and_the_public_page_sealed_
     cases.assign(flag.case, rita)
     decisions.decide(flag.case, rita, outcome="no_action", **TERMS)
     assert not is_sealed(asset)
+
+
+def test_the_public_page_is_sealed_when_consent_is_withdrawn_and_not_by_a_strangers_report(
+    asset: Asset, alice: User, file_notice: FileNotice
+) -> None:
+    asked, _ = ask(asset, alice)
+    consent.grant(asked)
+    file_notice(asset)
+    assert not is_sealed(asset)
+    consent.withdraw(asked)
+    assert is_sealed(asset)
 
 
 def test_who_refuses_something_else_than_publication_leaves_the_page_as_it_is(asset: Asset, alice: User) -> None:

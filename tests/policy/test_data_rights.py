@@ -1,16 +1,23 @@
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import models
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib.sessions.models import Session
+from django.db import models, transaction
+from django.test import Client
 
 from accounts.models import LoginLink, User
+from accounts.tokens import create_token
 from core.clock import now
 from core.problems import Conflict, NotFound
+from detection.models import Finding, Run
 from ledger import audit, reading, vault
 from ledger.models import Entry
-from policy import appeals, cases, consent, data_rights, decisions, notices, people, personal_fields
+from policy import appeals, cases, consent, data_rights, decisions, holdings, notices, people, personal_fields
 from policy.models import Case, Clock, Consent, DataRequest, Flag, Notice
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice
@@ -144,6 +151,106 @@ def test_nothing_is_erased_twice(asset: Asset, file_notice: FileNotice) -> None:
     data_rights.erase(notice.filer)
     with pytest.raises(Conflict):
         data_rights.erase(notice.filer)
+
+
+def test_an_erased_filer_who_appealed_is_erased_again_with_a_second_receipt(
+    asset: Asset, file_notice: FileNotice, rita: User, settle: Settle
+) -> None:
+    notice, pin = file_notice(asset)
+    cases.assign(notice.case, rita)
+    first = data_rights.erase(notice.filer)
+    decision = decisions.decide(Case.objects.get(), rita, outcome="no_action", **TERMS)
+    back = notices.notice_by_pin(notice.number, pin)
+    appeal = appeals.file_appeal(decision, notice=back, grounds="It is still a picture of the person shown.")
+    settle()
+    assert vault.has_key(notice.filer.actor)
+    second = data_rights.erase(notice.filer)
+    assert second != first and second.receipt["indices"] == [appeal.entry.index if appeal.entry else None]
+    assert not vault.has_key(notice.filer.actor)
+    appeal.refresh_from_db()
+    assert appeals.grounds_of(appeal) == ""
+    with pytest.raises(Conflict):
+        data_rights.erase(notice.filer)
+
+
+@pytest.mark.parametrize("who", ["alice", "filer"])
+def test_of_two_erasures_at_once_one_gets_a_receipt(
+    who: str, alice: User, asset: Asset, file_notice: FileNotice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deterministic interleaving: the other one is done a moment before our transaction begins."""
+    erased = alice if who == "alice" else file_notice(asset)[0].filer
+    real = transaction.atomic
+
+    def after_the_other() -> Any:
+        monkeypatch.setattr(transaction, "atomic", real)
+        data_rights.erase(erased)
+        return real()
+
+    monkeypatch.setattr(transaction, "atomic", after_the_other)
+    with pytest.raises(Conflict):
+        data_rights.erase(erased)
+    assert DataRequest.objects.count() == 1
+
+
+def test_erasing_writes_no_field_it_does_not_name(alice: User) -> None:
+    stale = User.objects.get(pk=alice.pk)
+    joined = alice.joined_at - timedelta(days=400)
+    User.objects.filter(pk=alice.pk).update(joined_at=joined)
+    data_rights.erase(stale)
+    assert User.objects.get(pk=alice.pk).joined_at == joined
+
+
+def test_what_erasing_an_account_leaves_is_what_the_register_says(
+    asset: Asset, case: Case, alice: User, bob: User, rita: User
+) -> None:
+    """Each registered field of hers, by how the register says it is erased; and nothing of anybody else's."""
+    alice.set_password("correct horse battery")
+    alice.save()
+    for user in (alice, bob):
+        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+        Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={"secret": "x"})
+        LoginLink.objects.create(token_hash=user.pk.hex, user=user, expires_at=now())
+        create_token(user, name="camera", scopes=["assets:read"], days=3)
+        Client().force_login(user)
+    decision = decisions.decide(case, rita, outcome="label", **TERMS)
+    appeals.file_appeal(decision, user=alice, grounds="This is a photograph of my own harbour.")
+    run = Run.objects.create(asset=asset, detector="declared", version="1", model_digest="x")
+    Finding.objects.create(run=run, signal="s", strength="weak", statement="It says “by Alice”.", details={"by": "A"})
+    before = {name: values_of(alice, name) for name in personal_fields.PERSONAL}
+    others = {name: values_of(bob, name) for name in personal_fields.PERSONAL}
+    assert {name.rpartition(".")[0] for name, values in others.items() if values} >= {
+        *("accounts.User", "accounts.Membership", "accounts.MachineToken", "accounts.LoginLink"),
+        *("account.EmailAddress", "mfa.Authenticator", "sessions.Session"),
+    }
+    data_rights.erase(alice)
+    for name, field in personal_fields.PERSONAL.items():
+        after = values_of(alice, name)
+        if field.erased == personal_fields.DELETE:
+            assert after == [], name
+        elif field.erased in (personal_fields.BLANK, personal_fields.KEY):
+            assert not set(map(str, after)) & set(map(str, before[name])), name
+        else:
+            assert after[: len(before[name])] == before[name], name
+    assert {name: values_of(bob, name) for name in personal_fields.PERSONAL} == others
+
+
+def values_of(user: User, name: str) -> list[Any]:
+    label, _, column = name.rpartition(".")
+    return [value for row in holdings.rows(label, user) if (value := getattr(row, column)) not in ("", b"", None)]
+
+
+def test_an_ended_session_that_was_never_cleared_goes_too(alice: User) -> None:
+    Client().force_login(alice)
+    Session.objects.update(expire_date=now() - timedelta(days=1))
+    data_rights.erase(alice)
+    assert not Session.objects.exists()
+
+
+def test_no_secret_of_a_second_factor_is_in_what_we_hold(alice: User) -> None:
+    Authenticator.objects.create(user=alice, type=Authenticator.Type.TOTP, data={"secret": "JBSWY3DP"})
+    held = json.dumps(data_rights.what_we_hold(alice), default=str)
+    assert "second factor" in held and "JBSWY3DP" not in held
+    assert "mail files" in held
 
 
 def test_the_month_to_answer_starts_and_is_met(asset: Asset, file_notice: FileNotice) -> None:

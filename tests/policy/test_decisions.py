@@ -1,3 +1,4 @@
+import json
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,10 @@ def test_an_outcome_changes_what_the_public_sees(
     assert asset.restriction == restriction
     assert bool(asset.label_text) == (outcome == "label")
     assert decision.actions.count() == (outcome != "no_action")
+    seen = [json.loads(bytes(entry.leaf)) for entry in Entry.objects.filter(type="asset:restricted")]
+    assert [(leaf["object"], leaf["facts"]) for leaf in seen] == (
+        [(f"asset:{asset.pk}", {"actor": "system", "restriction": restriction})] if restriction else []
+    )
     assert case.state == Case.State.DECIDED
 
 

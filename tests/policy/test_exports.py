@@ -12,12 +12,12 @@ from accounts.models import User
 from core import storage
 from core.clock import now
 from core.problems import Forbidden, NotFound, Problem
-from ledger import verify
+from ledger import sequencer, verify
 from ledger.models import Entry
 from policy import cases, data_rights, decisions, exports
 from policy.models import Case, Export
 from provenance.models import Asset
-from tests.policy.conftest import REASONS, TERMS, FileNotice
+from tests.policy.conftest import REASONS, TERMS, FileNotice, MakeAsset
 
 pytestmark = pytest.mark.django_db
 Settle = Callable[[], None]
@@ -143,3 +143,21 @@ def test_nobody_else_queries_or_takes_another_ones_export(decided: Case, greta: 
         exports.open_export(export, olga)
     with pytest.raises(Forbidden):
         exports.query_entries(rita)
+
+
+def test_opening_ten_decisions_asks_the_database_as_often_as_opening_two(
+    make_asset: MakeAsset,
+    alice: User,
+    rita: User,
+    file_notice: FileNotice,
+    django_assert_max_num_queries: Any,
+) -> None:
+    for number in range(10):
+        case = file_notice(make_asset(alice, f"work {number}"))[0].case
+        decisions.decide(cases.assign(case, rita), rita, outcome="label", **TERMS)
+    sequencer.tick()
+    made = list(Entry.objects.filter(type="decision:made").select_related("sequence").order_by("pk"))
+    for count in (2, 10):
+        with django_assert_max_num_queries(3):
+            opened = exports._disclosures(made[:count])
+        assert [found[0].value for found in opened.values()] == [REASONS] * count

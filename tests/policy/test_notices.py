@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from ledger.models import Entry
 from policy import notices, rules
 from policy.models import Case, Clock, Flag, Notice
 from provenance.models import Asset
-from tests.policy.conftest import FileNotice
+from tests.policy.conftest import FileNotice, leaf_of
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +60,10 @@ def test_what_a_law_wants_and_is_missing_starts_our_clock_and_not_the_laws(
     assert Clock.objects.get(purpose=Clock.Purpose.ASK).state == Clock.State.MET
     assert Notice.objects.get().state == "valid"
     assert Clock.objects.filter(rule_id="office.terms.review").count() == 1
+    leaf = leaf_of("notice:completed")
+    assert (leaf["object"], leaf["facts"]["state"]) == (notice.case.object, "valid")
+    assert clock.entry == Entry.objects.get(type="notice:completed")
+    assert "Dana" not in json.dumps(leaf) and set(leaf["commitments"]) == {"actor", "contact"}
 
 
 def test_a_notice_about_a_child_needs_no_name(asset: Asset, file_notice: FileNotice) -> None:

@@ -14,7 +14,7 @@ from django.test import Client
 from accounts.models import User
 from core.storage import receive
 from ledger.models import Entry
-from policy.models import Case, Category
+from policy.models import SEVERITY, Case, Category
 from provenance.models import Asset
 from provenance.registration import register_asset
 from provenance.restriction import restrict
@@ -151,9 +151,10 @@ def test_media_for_adults_needs_an_account_and_starts_blurred(cat: Asset, bob: U
     assert 'class="plate sealed"' in browser(bob).get(f"/assets/{cat.pk}/").content.decode()
 
 
-def test_media_under_review_starts_blurred(cat: Asset) -> None:
-    assert "sealed" not in browser().get(f"/assets/{cat.pk}/").content.decode()
+def test_media_under_review_for_a_grave_reason_starts_blurred(cat: Asset) -> None:
     Case.objects.create(asset=cat, category=Category.OTHER)
+    assert "sealed" not in browser().get(f"/assets/{cat.pk}/").content.decode(), "one report must not dim a work"
+    Case.objects.create(asset=cat, category=Category.NCII, severity=SEVERITY[Category.NCII])
     assert 'class="plate sealed"' in browser().get(f"/assets/{cat.pk}/").content.decode()
 
 

@@ -1,5 +1,6 @@
 """`manage.py up`: prepare the data folder, start every process, print where to go."""
 
+import os
 from typing import Any
 
 from django.conf import settings
@@ -25,13 +26,18 @@ class Command(BaseCommand):
             )
         self._say("Preparing the data folder …")
         prepare()
+        os.environ["ASSAY_PORT"] = str(port)  # the children's links name the port they are reached at
         supervisor = Supervisor(services(host, port))
         supervisor.start()
-        address = f"{settings.ASSAY_URL}/" if settings.ASSAY_HOST else f"http://{host}:{port}/"
+        # A passkey belongs to a name, never to an IP address.
+        here = "localhost" if host == "127.0.0.1" else host
+        address = f"{settings.ASSAY_URL}/" if settings.ASSAY_HOST else f"http://{here}:{port}/"
         if supervisor.wait_until_answering(host, port, name=settings.ASSAY_HOST or f"127.0.0.1:{port}"):
             self._say(f"\nAssay is open at {address}   (stop it with Ctrl-C)\n")
             if settings.DEMO:
                 call_command("demo_people", base=address.rstrip("/"))
+        else:
+            self._say("The web server has not answered for a minute; its messages are above.")
         status = supervisor.watch()
         if status:
             raise SystemExit(status)

@@ -1,0 +1,76 @@
+"""What the documents promise is what the code has."""
+
+import re
+from pathlib import Path
+
+import yaml
+from django.core.management import get_commands
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NAME = re.compile(r"\bASSAY_[A-Z0-9_]+")
+# Set by the Makefile, by this suite or inside a longer name; not for operators to choose.
+NOT_SETTINGS = {"ASSAY_CHROMIUM", "ASSAY_X", "ASSAY_X_FILE", "ASSAY_KEYS", "ASSAY_MAX_UPLOAD_BYTES"}
+
+
+def _read_by_the_code() -> set[str]:
+    """Names that the settings or the supervisor read from the environment."""
+    read = re.compile(r"""(?:env\.\w+|_secret|environ\.get)\(\s*["'](ASSAY_[A-Z0-9_]+)""")
+    return {
+        name
+        for file in ("config/settings.py", "core/supervisor.py")
+        for name in read.findall((ROOT / file).read_text())
+    }
+
+
+def _told_by_the_readme() -> set[str]:
+    """Names in the table of settings; `ASSAY_S3_BUCKET`, `_ENDPOINT` stands for two."""
+    names = set()
+    for row in (line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `ASSAY_")):
+        cell = row.split("|")[1]
+        first = NAME.findall(cell)[0]
+        prefix = first.rsplit("_", 1)[0]
+        names |= set(NAME.findall(cell)) | {prefix + tail for tail in re.findall(r"`(_[A-Z0-9_]+)`", cell)}
+    return names
+
+
+def test_the_readme_tells_every_setting_and_no_other() -> None:
+    assert len(_read_by_the_code()) > 25
+    assert _told_by_the_readme() - NOT_SETTINGS == _read_by_the_code() - NOT_SETTINGS
+
+
+def test_the_readmes_first_screen_shows_the_two_commands() -> None:
+    first = (ROOT / "README.md").read_text().split("---")[0]
+    blocks = re.findall(r"```\n(.*?)```", first, re.DOTALL)
+    assert len(blocks) == 1
+    assert [line.split("#")[0].strip() for line in blocks[0].strip().splitlines()] == ["make run", "make test"]
+
+
+def test_every_make_target_the_documents_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        named = set(re.findall(r"`make ([a-z-]+)`", document.read_text()))
+        assert named <= targets, f"{document.name}: {named - targets}"
+
+
+def test_every_management_command_the_documents_name_exists() -> None:
+    known = set(get_commands())
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").iterdir()]:
+        named = set(re.findall(r"manage\.py ([a-z_]+)", document.read_text()))
+        assert named <= known, f"{document.name}: {named - known}"
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_the_compose_example_is_well_formed_and_names_what_exists() -> None:
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+    services = compose["services"]
+    assert {"web", "worker", "beat", "sequencer", "postgres", "valkey"} <= set(services)
+    for service in services.values():
+        for secret in service.get("secrets", []):
+            assert secret in compose["secrets"]
+        for volume in service.get("volumes", []):
+            assert volume.split(":")[0] in compose["volumes"]
