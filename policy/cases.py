@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import TruncHour
 
 from accounts.models import REVIEWERS, User
 from accounts.people import reviewing_role
@@ -78,7 +79,7 @@ def _open(asset: Asset | None, category: str, places: list[str]) -> Case:
 
 
 def queue(reviewer: User | None = None) -> list[Waiting]:
-    """Undecided cases, what breaks a deadline first first; then the more severe; then the older.
+    """Undecided cases, what breaks a deadline first first, by the hour; then the more severe; then the older.
 
     reviewer: leaves out cases this person may not review, and those somebody else has taken.
     """
@@ -93,7 +94,7 @@ def queue(reviewer: User | None = None) -> list[Waiting]:
         waiting = waiting.exclude(_conflicts(reviewer)).filter(Q(assigned_to=None) | Q(assigned_to=reviewer))
     rows = waiting.annotate(
         next_due=Subquery(running.values("due_at")[:1]), next_rule=Subquery(running.values("rule_id")[:1])
-    ).order_by(F("next_due").asc(nulls_last=True), "-severity", "created_at")
+    ).order_by(TruncHour("next_due").asc(nulls_last=True), "-severity", "created_at")
     return [_explain(case, case.next_due, case.next_rule or "") for case in rows[:500]]
 
 
@@ -121,6 +122,7 @@ def _span(length: dt.timedelta) -> str:
 def _conflicts(user: User) -> Q:
     """Cases in which `user` is a party: owns the work, filed a notice, or decided here before."""
     decided = Q(decisions__decider=user) | Q(notices__statements__decision__decider=user)
+    decided |= Q(decisions__appeals__decider=user)
     return Q(asset__owner=user) | Q(notices__account=user) | decided
 
 
@@ -136,6 +138,8 @@ def may_review(case: Case, user: User) -> None:
     reopened = case.notices.filter(statements__decision__decider=user)
     if case.decisions.filter(decider=user).exists() or reopened.exists():
         raise Forbidden("You decided this case before: somebody else looks at it now.", code="case.conflict")
+    if case.decisions.filter(appeals__decider=user).exists():
+        raise Forbidden("You decided an appeal in this case: a third person looks at it now.", code="case.conflict")
 
 
 def visible_to(user: User) -> QuerySet[Case]:

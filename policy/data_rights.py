@@ -19,13 +19,13 @@ from core.problems import Conflict
 from core.states import move
 from ledger import log, merkle, proofs, reading, vault
 from ledger.events import EventType
+from ledger.log import Sealed
 from policy import clocks, consent, holdings
 from policy.holdings import Who
 from policy.models import Appeal, Clock, Consent, DataRequest, MediaView, Notice, Person
 from policy.personal_fields import ELSEWHERE
 
 GROUND = "eu.gdpr.17"  # erasure; the clock for answering is eu.gdpr.12.3
-MAX_INDICES = 4000  # per entry, far below the largest leaf
 RECEIPT = "assay-erasure/1"
 
 
@@ -135,17 +135,19 @@ def _done(request: DataRequest, receipt: dict[str, Any]) -> None:
 
 
 def _record(request: DataRequest, indices: Sequence[int], by: User | None) -> None:
-    """Which entries lost an opening, on which ground, and nobody's name; in parts when they are many."""
-    parts = [indices[at : at + MAX_INDICES] for at in range(0, len(indices), MAX_INDICES)] or [[]]
-    for part in parts:
-        log.append(
-            EventType.ERASURE_PERFORMED,
-            actor=by.actor if by else "system",
-            role="operator" if by else "system",
-            object=f"request:{request.pk}",
-            refs=[request.entry] if request.entry else [],
-            facts={"ground": GROUND, "indices": list(part)},
-        )
+    """How many entries lost an opening and on which ground, for everybody; which ones, sealed.
+
+    A public list would tie together, for ever, entries of which nobody else can see that they concern one person.
+    """
+    log.append(
+        EventType.ERASURE_PERFORMED,
+        actor=by.actor if by else "system",
+        role="operator" if by else "system",
+        object=f"request:{request.pk}",
+        refs=[request.entry] if request.entry else [],
+        facts={"ground": GROUND, "count": len(indices)},
+        sealed={"indices": Sealed(list(indices), f"request:{request.pk}")},
+    )
 
 
 # --- Emptying ------------------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ PAGE = 200
 DISCLOSED: dict[str, tuple[str, ...]] = {
     EventType.DECISION_MADE: ("reasons",),
     EventType.APPEAL_DECIDED: ("reasons",),
+    # So that a value that is gone is not taken for one that is withheld.
+    EventType.ERASURE_PERFORMED: ("indices",),
 }
 
 

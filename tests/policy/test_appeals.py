@@ -113,6 +113,9 @@ def test_dana_appeals_a_no_action_with_number_and_pin_and_a_third_person_decides
     assert Notice.objects.get().state == "valid"
     with pytest.raises(Forbidden, match="decided this case before"):
         cases.assign(case, rita)
+    with pytest.raises(Forbidden, match="a third person"):
+        cases.assign(case, ravi)
+    assert not cases.queue(rita) and not cases.queue(ravi)
     cases.assign(case, make_reviewer)
     later = decisions.decide(case, make_reviewer, outcome="hide", **TERMS)
     decision.refresh_from_db()

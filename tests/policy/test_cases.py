@@ -31,6 +31,17 @@ def test_the_queue_puts_the_nearest_deadline_first_and_says_why(
     assert waiting[1].why.startswith("Due in 1 h 59 min under in.it.3.2.b.v2026")
 
 
+def test_within_the_same_hour_the_severe_comes_before_the_one_filed_seconds_earlier(
+    make_asset: MakeAsset, alice: User, rita: User, file_notice: FileNotice
+) -> None:
+    earlier, _ = file_notice(make_asset(alice, "one"), category="copyright")
+    child, _ = file_notice(make_asset(alice, "two"), category="child_safety")
+    due = now().replace(minute=30) + timedelta(days=1)
+    Clock.objects.filter(case=earlier.case, due_at__isnull=False).update(due_at=due)
+    Clock.objects.filter(case=child.case, due_at__isnull=False).update(due_at=due + timedelta(seconds=5))
+    assert [row.case for row in cases.queue(rita)] == [child.case, earlier.case]
+
+
 def test_without_a_deadline_the_severe_and_then_the_old_come_first(
     make_asset: MakeAsset, alice: User, rita: User
 ) -> None:

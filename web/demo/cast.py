@@ -26,6 +26,7 @@ CAST = (
     Character("Bob", (Role.CREATOR,), "The Morning Paper", "creator: one of his works is flagged"),
     Character("Rita", (Role.REVIEWER,), OFFICE, "reviewer: judges what was flagged"),
     Character("Ravi", (Role.REVIEWER, Role.LEAD_REVIEWER), OFFICE, "lead reviewer: decides appeals"),
+    Character("Rosa", (Role.REVIEWER,), OFFICE, "reviewer: takes what an appeal opened again"),
     Character("Greta", (Role.REGULATOR,), "The Regulator", "regulator: queries, exports, verifies"),
     Character("Olga", (Role.OPERATOR, Role.POLICY_EDITOR), OFFICE, "operator: keeps the office running"),
 )
