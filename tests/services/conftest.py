@@ -28,8 +28,10 @@ def valkey_url() -> Iterator[str]:
     """Address of a throw-away Valkey server, in Redis' words."""
     with ValkeyServer() as server:
         yield f"redis://127.0.0.1:{server.port}/0"
-        for pipe in (server._process.stdout, server._process.stderr):  # it leaves them open
-            pipe.close()
+        process = server._process
+        for pipe in (process.stdout, process.stderr) if process else ():
+            if pipe:
+                pipe.close()  # the library leaves them open
 
 
 @pytest.fixture(scope="session")
