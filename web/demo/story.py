@@ -88,7 +88,7 @@ def examine(stage: Stage) -> None:
 
 
 def ask_consent(stage: Stage) -> None:
-    stage.step("Alice asks Dana, whose hands are shown, for consent. Dana answers by link, without an account.")
+    stage.step("Alice asks Dana, whose table is shown, for consent. Dana answers by link, without an account.")
     asset: Asset = stage.props["asset"]
     asked, link = consent.ask_consent(
         asset,
