@@ -10,6 +10,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from core.canonical import canonical_json
+from core.clock import now
+from ledger.merkle import leaf_hash
 from tests.ledger.office import __file__ as writer_file
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
@@ -106,10 +109,12 @@ def test_a_sequencer_on_another_host_waits_for_the_lock(office: Office) -> None:
 
 def test_an_entry_whose_transaction_is_still_open_comes_later_and_is_not_lost(office: Office) -> None:
     """Ids commit out of order: the smaller one, committed later, still gets its index."""
+    at = now()
+    leaf = canonical_json({"ts": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "type": "late"})
     with psycopg.connect(office.url) as slow:
         row = slow.execute(
-            "INSERT INTO ledger_entry (leaf, leaf_hash, type, created_at)"
-            " VALUES ('{}', sha256('\\x00'::bytea || '{}'::bytea), 'late', now()) RETURNING id"
+            "INSERT INTO ledger_entry (leaf, leaf_hash, type, created_at) VALUES (%s, %s, 'late', %s) RETURNING id",
+            [leaf, leaf_hash(leaf), at],
         ).fetchone()
         assert row is not None
         slow.execute("INSERT INTO ledger_outbox (entry_id) VALUES (%s)", [row[0]])
