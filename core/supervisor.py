@@ -116,7 +116,7 @@ def port_is_free(host: str, port: int) -> bool:
 
 def services(host: str, port: int) -> list[Service]:
     """The children of the embedded default: the same commands a unit file or container would run."""
-    python, celery = sys.executable, [sys.executable, "-m", "celery", "-A", "config"]
+    python, celery = sys.executable, [sys.executable, "-m", "celery", "-A", "config", "--quiet"]
     threads = os.environ.get("ASSAY_WEB_THREADS", "8")
     concurrency = os.environ.get("ASSAY_WORKERS", "2")
     web = [python, "-m", "gunicorn", "config.wsgi", "--bind", f"{host}:{port}", "--worker-class", "gthread"]

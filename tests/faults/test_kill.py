@@ -45,7 +45,7 @@ def office(tmp_path: Path) -> Office:
 def test_the_worker_is_killed_in_the_middle_of_an_analysis(office: Office) -> None:
     with office:
         office.wait_for(lambda: office.count("core_job", "state = 'running'") > 0, "an analysis to be under way")
-        for pid in office.children("celery -A config worker"):
+        for pid in office.children("celery -A config --quiet worker"):
             _kill(pid)
         assert office.wait_until_down() == 1, "one dead child takes the office down, visibly"
         assert "worker ended" in office.text
