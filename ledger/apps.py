@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class LedgerConfig(AppConfig):
@@ -6,7 +7,8 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from core.preparation import register
-        from ledger import custody
+        from ledger import custody, protection
 
+        post_migrate.connect(protection.protect_after_migrate, sender=self)
         register(custody.log_signer)
         register(custody.master_key)

@@ -7,11 +7,11 @@ checks every proof, because proofs do not depend on types.
 from enum import StrEnum
 from typing import Final
 
-REGISTRY_VERSION: Final = 1
+REGISTRY_VERSION: Final = 2
 
 
 class EventType(StrEnum):
-    """Registry version 1."""
+    """Registry version 2; the types of version 1 end with `login_link:used`."""
 
     ASSET_REGISTERED = "asset:registered"
     ASSET_RESTRICTED = "asset:restricted"
@@ -46,3 +46,6 @@ class EventType(StrEnum):
     ROLE_GRANTED = "role:granted"
     LOGIN_LINK_MADE = "login_link:made"
     LOGIN_LINK_USED = "login_link:used"
+    KEY_ROTATED = "key:rotated"
+    LOG_SUCCEEDED = "log:succeeded"
+    RECORD_CHANGED = "record:changed"

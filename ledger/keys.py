@@ -1,7 +1,8 @@
-"""Keys: the log's Ed25519 note key, the vault's XChaCha20-Poly1305. The only importer of nacl; knows no Django.
+"""Keys: Ed25519 of logs and witnesses, the vault's XChaCha20-Poly1305. The only importer of nacl; knows no Django.
 
-Key texts are C2SP's (as in Go's x/mod `note`): a public `vkey` `<name>+<key id, 8 hex>+<base64(0x01 || public key)>`, a
-private `PRIVATE+KEY+<name>+<key id>+<base64(0x01 || seed)>`. Key files have mode 0600 and appear whole or not at all.
+Key texts are C2SP's (as in Go's x/mod `note`): a public `vkey` `<name>+<key id, 8 hex>+<base64(type || public key)>`, a
+private `PRIVATE+KEY+<name>+<key id>+<base64(type || seed)>`. The type is 0x01 for a log's plain Ed25519 signature, 0x04
+for a witness's timestamped cosignature. Key files have mode 0600 and appear whole or not at all.
 """
 
 import base64
@@ -10,14 +11,16 @@ import contextlib
 import hashlib
 import os
 import secrets
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import nacl.bindings
 import nacl.exceptions
 import nacl.signing
 
-from ledger.notes import ED25519, BadNote, check_key_name, key_id
+from ledger.notes import COSIGNATURE, ED25519, BadNote, check_key_name, cosigned_message, key_id
 
 KEY_SIZE = 32
 SEED_SIZE = 32
@@ -58,13 +61,55 @@ class LogVerifier:
         return " ".join(digits[i : i + 4] for i in range(0, 40, 4))
 
     def verifies(self, text: bytes, signature: bytes) -> bool:
-        if len(signature) != nacl.bindings.crypto_sign_BYTES:
+        return _verifies(self.public_key, text, signature)
+
+
+@dataclass(frozen=True)
+class WitnessVerifier:
+    """The public half of a witness's key (a `notes.Verifier` of timestamped Ed25519 cosignatures)."""
+
+    name: str
+    public_key: bytes
+
+    @property
+    def key_id(self) -> int:
+        return key_id(self.name, self.public_key, COSIGNATURE)
+
+    @property
+    def vkey(self) -> str:
+        return f"{self.name}+{self.key_id:08x}+{_b64(bytes([COSIGNATURE]) + self.public_key)}"
+
+    def verifies(self, text: bytes, signature: bytes) -> bool:
+        """`signature` is the time (8 bytes, big-endian, POSIX seconds) and the Ed25519 signature."""
+        timestamp = int.from_bytes(signature[:8], "big")
+        if timestamp >= 1 << 63:
             return False
-        try:
-            nacl.signing.VerifyKey(self.public_key).verify(text, signature)
-        except nacl.exceptions.BadSignatureError:
-            return False
-        return True
+        return _verifies(self.public_key, cosigned_message(text, timestamp).encode(), signature[8:])
+
+
+@dataclass(frozen=True)
+class WitnessSigner:
+    """The private half of a witness's key (a `notes.Signer`)."""
+
+    name: str
+    seed: bytes = field(repr=False)
+
+    @property
+    def verifier(self) -> WitnessVerifier:
+        return WitnessVerifier(self.name, bytes(nacl.signing.SigningKey(self.seed).verify_key))
+
+    @property
+    def key_id(self) -> int:
+        return self.verifier.key_id
+
+    @property
+    def skey(self) -> str:
+        return f"PRIVATE+KEY+{self.name}+{self.key_id:08x}+{_b64(bytes([COSIGNATURE]) + self.seed)}"
+
+    def sign(self, text: bytes) -> bytes:
+        timestamp = int(time.time())
+        message = cosigned_message(text.decode(), timestamp).encode()
+        return timestamp.to_bytes(8, "big") + nacl.signing.SigningKey(self.seed).sign(message).signature
 
 
 @dataclass(frozen=True)
@@ -91,26 +136,55 @@ class LogSigner:
 
 
 def parse_vkey(text: str) -> LogVerifier:
-    """Raises BadKey for anything but one canonical Ed25519 vkey."""
+    """A log's key. Raises BadKey for anything but one canonical Ed25519 vkey."""
+    name, key = _vkey_parts(text, ED25519)
+    return _same(LogVerifier(name, key), text)
+
+
+def parse_witness_vkey(text: str) -> WitnessVerifier:
+    """A witness's key. Raises BadKey for anything but one canonical vkey of a timestamped Ed25519 cosigner."""
+    name, key = _vkey_parts(text, COSIGNATURE)
+    return _same(WitnessVerifier(name, key), text)
+
+
+def _vkey_parts(text: str, algorithm: int) -> tuple[str, bytes]:
     parts = text.split("+", 2)
     if len(parts) != 3:
         raise BadKey("a vkey is <name>+<key id>+<base64>")
-    verifier = LogVerifier(_name(parts[0]), _key_bytes(parts[2]))
+    return _name(parts[0]), _key_bytes(parts[2], algorithm)
+
+
+_V = TypeVar("_V", LogVerifier, WitnessVerifier)
+
+
+def _same(verifier: _V, text: str) -> _V:
     if verifier.vkey != text:
         raise BadKey("the vkey's key id is not that of its name and key, or it is not in canonical form")
     return verifier
 
 
 def parse_skey(text: str) -> LogSigner:
-    """Raises BadKey; the message never holds the key."""
+    """A log's private key. Raises BadKey; the message never holds the key."""
+    signer = LogSigner(*_skey_parts(text, ED25519))
+    if signer.skey != text:
+        raise BadKey("the private note key is damaged: its key id does not match")
+    return signer
+
+
+def parse_witness_skey(text: str) -> WitnessSigner:
+    """A witness's private key. Raises BadKey; the message never holds the key."""
+    signer = WitnessSigner(*_skey_parts(text, COSIGNATURE))
+    if signer.skey != text:
+        raise BadKey("the private note key is damaged: its key id does not match")
+    return signer
+
+
+def _skey_parts(text: str, algorithm: int) -> tuple[str, bytes]:
     prefix = "PRIVATE+KEY+"
     parts = text.removeprefix(prefix).split("+", 2)
     if not text.startswith(prefix) or len(parts) != 3:
         raise BadKey("not a private note key")
-    signer = LogSigner(_name(parts[0]), _key_bytes(parts[2]))
-    if signer.skey != text:
-        raise BadKey("the private note key is damaged: its key id does not match")
-    return signer
+    return _name(parts[0]), _key_bytes(parts[2], algorithm)
 
 
 def log_signer(path: Path, name: str, *, create: bool) -> LogSigner:
@@ -120,6 +194,16 @@ def log_signer(path: Path, name: str, *, create: bool) -> LogSigner:
     signer = parse_skey(_read(path).rstrip("\n"))
     if signer.name != name:
         raise BadKey(f"the key in {path.name} is of the log {signer.name}, but this log's origin is set to {name}")
+    return signer
+
+
+def witness_signer(path: Path, name: str, *, create: bool) -> WitnessSigner:
+    """A witness's key in the file at `path`; made on first use if `create`. Raises KeyMissing, BadKey."""
+    if create and not path.exists():
+        _write_once(path, WitnessSigner(_name(name), secrets.token_bytes(SEED_SIZE)).skey + "\n")
+    signer = parse_witness_skey(_read(path).rstrip("\n"))
+    if signer.name != name:
+        raise BadKey(f"the key in {path.name} is of the witness {signer.name}, not of {name}")
     return signer
 
 
@@ -164,14 +248,25 @@ def _name(name: str) -> str:
         raise BadKey(str(error)) from error
 
 
-def _key_bytes(text: str) -> bytes:
+def _key_bytes(text: str, algorithm: int) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadKey("the key is not base64") from error
-    if len(raw) != 1 + KEY_SIZE or raw[0] != ED25519:
-        raise BadKey("not an Ed25519 note key")
+    if len(raw) != 1 + KEY_SIZE or raw[0] != algorithm:
+        kind = "a log's Ed25519 note key" if algorithm == ED25519 else "a witness's Ed25519 cosignature key"
+        raise BadKey(f"not {kind} (type {algorithm:#04x})")
     return raw[1:]
+
+
+def _verifies(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    if len(signature) != nacl.bindings.crypto_sign_BYTES:
+        return False
+    try:
+        nacl.signing.VerifyKey(public_key).verify(message, signature)
+    except nacl.exceptions.BadSignatureError:
+        return False
+    return True
 
 
 def _read(path: Path) -> str:

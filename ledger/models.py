@@ -1,6 +1,6 @@
-"""The rows of the log. Entry, Sequence and Checkpoint are append-only: the database itself refuses to change them
-(migration 0002); full tiles never change, partial tiles only grow. SealedSection and PersonKey can be deleted: that is
-erasure.
+"""The rows of the log. What was written, sequenced, signed, cosigned and stamped is append-only: the database itself
+refuses to change it (`ledger.protection`); full tiles never change, partial tiles only grow. SealedSection and
+PersonKey can be deleted: that is erasure.
 """
 
 import uuid
@@ -15,9 +15,10 @@ class Entry(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     leaf = models.BinaryField(help_text="Canonical JSON, stored byte-exact and never re-serialised.")
-    leaf_hash = models.BinaryField(max_length=32, unique=True, help_text="SHA-256(0x00 || leaf), RFC 6962.")
+    # Not indexed: two leaves never have one hash (each has a nonce), and nothing is looked up by it.
+    leaf_hash = models.BinaryField(max_length=32, help_text="SHA-256(0x00 || leaf), RFC 6962.")
     type = models.CharField(max_length=40, db_index=True)
-    created_at = models.DateTimeField(default=now)
+    created_at = models.DateTimeField(default=now, db_index=True)
 
     def __str__(self) -> str:
         return f"entry {self.pk}: {self.type}"
@@ -37,6 +38,7 @@ class Outbox(models.Model):
     """Entries that wait for an index (PostgreSQL; on SQLite the index is given in the caller's transaction)."""
 
     entry = models.OneToOneField(Entry, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    transaction = models.CharField(max_length=32, default="", help_text="Which transaction appended it; see Change.")
 
     def __str__(self) -> str:
         return f"waiting: entry {self.pk}"
@@ -76,6 +78,78 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"checkpoint of {self.size}"
+
+
+class Cosignature(models.Model):
+    """One witness's cosignature line over a checkpoint (C2SP tlog-cosignature)."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="cosignatures")
+    name = models.CharField(max_length=255, help_text="The witness's key name.")
+    key_id = models.BigIntegerField()
+    line = models.TextField(help_text="The note signature line, ended by a newline.")
+    timestamp = models.BigIntegerField(help_text="When the witness says it cosigned, POSIX seconds.")
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["checkpoint", "name", "key_id"], name="one_cosignature_a_key")]
+
+    def __str__(self) -> str:
+        return f"cosignature of {self.checkpoint_id} by {self.name}"
+
+
+class Stamp(models.Model):
+    """An RFC 3161 time-stamp token over a checkpoint's bytes."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="stamps")
+    authority = models.CharField(max_length=200, help_text="Whose: `own`, or the host name of the authority.")
+    token = models.BinaryField(help_text="The whole TimeStampResp, DER.")
+    at = models.DateTimeField(help_text="The token's own time.")
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["checkpoint", "authority"], name="one_stamp_an_authority")]
+
+    def __str__(self) -> str:
+        return f"stamp of {self.checkpoint_id} by {self.authority}"
+
+
+class LogKey(models.Model):
+    """A public key this log signs, or has signed, with. Several are current while a rotation overlaps."""
+
+    origin = models.CharField(max_length=255)
+    vkey = models.TextField(unique=True)
+    since = models.BigIntegerField(help_text="Size of the log when it began to sign.")
+    until = models.BigIntegerField(null=True, help_text="Size of the last tree it signs; empty while it is current.")
+    rotation = models.TextField(default="", help_text="The signed statement that introduced it; empty for a first key.")
+    created_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"key of {self.origin} since {self.since}"
+
+
+class Change(models.Model):
+    """A row of a regulated table was changed, noted by trigger. Gone as soon as an entry of the same transaction is
+    found to account for it, or `record:changed` was appended because there is none.
+    """
+
+    table = models.CharField(max_length=80)
+    operation = models.CharField(max_length=10, help_text="INSERT, UPDATE or DELETE.")
+    transaction = models.CharField(max_length=32, null=True, help_text="In which transaction; empty outside of one.")
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.table}"
+
+
+class Alarm(models.Model):
+    """Something about the log that a person must look at. While a halting one is open, nothing is signed."""
+
+    kind = models.CharField(max_length=40, unique=True)
+    message = models.TextField(help_text="What is wrong and what to do, for the operator.")
+    halts = models.BooleanField(default=True)
+    raised_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"alarm {self.kind}"
 
 
 class PersonKey(models.Model):

@@ -1,7 +1,7 @@
 """Signed notes, checkpoints and inclusion proofs as text. Pure; signing and verifying are passed in.
 
-Formats: https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint, https://c2sp.org/tlog-proof. The parsers
-accept only what the writers here would write: one text, one meaning.
+Formats: https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint, https://c2sp.org/tlog-proof,
+https://c2sp.org/tlog-cosignature. The parsers accept only what the writers here would write: one text, one meaning.
 """
 
 import base64
@@ -19,6 +19,7 @@ MAX_NOTE_BYTES = 1 << 20
 # The spec asks verifiers to accept at least 16 and to have a limit.
 MAX_SIGNATURES = 64
 ED25519 = 0x01
+COSIGNATURE = 0x04
 
 _PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
@@ -106,6 +107,29 @@ def check_key_name(name: str) -> str:
     if not name or "+" in name or any(c.isspace() or unicodedata.category(c) in ("Cc", "Zs", "Zl", "Zp") for c in name):
         raise BadNote("a key name is not empty and has no space, plus or control character")
     return name
+
+
+def cosigned_message(text: bytes | str, timestamp: int) -> str:
+    """What a witness signs (cosignature/v1): a header, the POSIX time in seconds, the body of the checkpoint."""
+    body = text if isinstance(text, str) else text.decode()
+    return f"cosignature/v1\ntime {timestamp}\n{body}"
+
+
+def with_signatures(note: Note, lines: Sequence[str]) -> Note:
+    """The same note with further signature lines, each ended by a newline; those it has already are left out.
+
+    Raises BadNote for a line that is not in its form.
+    """
+    have = {(signature.name, signature.key_id) for signature in note.signatures}
+    more = [parse_signature(line) for line in lines]
+    return Note(note.text, (*note.signatures, *(s for s in more if (s.name, s.key_id) not in have)))
+
+
+def parse_signature(line: str) -> Signature:
+    """One signature line with its newline. Raises BadNote."""
+    if not line.endswith("\n"):
+        raise BadNote("a signature line ends with a newline")
+    return _signature(line[:-1])
 
 
 def sign(text: str, *signers: Signer) -> Note:
