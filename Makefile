@@ -16,7 +16,9 @@ help: ## Show this list
 RUN_LOCKS := requirements/bootstrap.txt requirements/base.txt requirements/torch.txt
 TEST_LOCKS := requirements/dev.txt
 RUN_STAMP := $(VENV)/.run-$(shell cat $(RUN_LOCKS) | sha256sum | cut -c1-16)
+BENCH_LOCKS := requirements/bench.txt
 TEST_STAMP := $(VENV)/.test-$(shell cat $(RUN_LOCKS) $(TEST_LOCKS) | sha256sum | cut -c1-16)
+BENCH_STAMP := $(VENV)/.bench-$(shell cat $(RUN_LOCKS) $(TEST_LOCKS) $(BENCH_LOCKS) | sha256sum | cut -c1-16)
 
 $(RUN_STAMP):
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Assay needs Python 3.11, 3.12 or 3.13; {sys.executable} is {v[0]}.{v[1]}. Try: make PYTHON=python3.11 run")'
@@ -30,6 +32,10 @@ $(RUN_STAMP):
 $(TEST_STAMP): $(RUN_STAMP)
 	VIRTUAL_ENV=$(VENV) $(UV) install -q --require-hashes -r requirements/dev.txt
 	@rm -f $(VENV)/.test-* && touch $@
+
+$(BENCH_STAMP): $(TEST_STAMP)
+	VIRTUAL_ENV=$(VENV) $(UV) install -q --require-hashes -r requirements/bench.txt
+	@rm -f $(VENV)/.bench-* && touch $@
 
 .PHONY: setup
 setup: $(RUN_STAMP) ## Install what the service needs, start nothing
@@ -54,12 +60,16 @@ test: $(TEST_STAMP) ## Everything that proves the product
 	@scripts/test
 
 .PHONY: bench
-bench: $(RUN_STAMP) ## Print every figure the documents quote, with the machine they were taken on
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+bench: $(BENCH_STAMP) ## Print every figure the documents quote, with the machine they were taken on (25 minutes)
+	@for file in guard ledger; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
+
+.PHONY: load
+load: $(TEST_STAMP) ## Kill the writer, the sequencer and the database a hundred times under load; nothing may be lost
+	@$(BIN)/python -m tests.ledger.crash_cycles --cycles 100 --database postgresql
 
 .PHONY: lock
 lock: $(TEST_STAMP)
-	@for f in bootstrap base dev; do VIRTUAL_ENV=$(VENV) $(UV) compile -q --generate-hashes --universal --python-version 3.11 \
+	@for f in bootstrap base dev bench; do VIRTUAL_ENV=$(VENV) $(UV) compile -q --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' requirements/$$f.in -o requirements/$$f.txt; done
 
 .PHONY: clean

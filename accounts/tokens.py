@@ -53,7 +53,7 @@ def create_token(user: User, *, name: str, scopes: Sequence[str], days: int) -> 
         EventType.TOKEN_CREATED,
         actor=user.actor,
         role=leading_role(user),
-        object=_opaque(row),
+        object=opaque(row),
         facts={"scopes": sorted(scopes), "days": days},
     )
     return row, secret
@@ -65,10 +65,10 @@ def revoke_token(user: User, digest: str) -> str:
     row = MachineToken.objects.filter(user=user, digest=digest).first()
     if row is None or MachineToken.objects.filter(pk=row.pk).delete()[0] != 1:
         raise NotFound("token")
-    append(EventType.TOKEN_REVOKED, actor=user.actor, role=leading_role(user), object=_opaque(row))
+    append(EventType.TOKEN_REVOKED, actor=user.actor, role=leading_role(user), object=opaque(row))
     return str(row.name)
 
 
-def _opaque(row: MachineToken) -> str:
+def opaque(row: MachineToken) -> str:
     """The log's name for a token: a part of its digest, from which nothing can be derived."""
     return f"token:{row.digest[:32]}"

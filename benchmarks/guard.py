@@ -18,7 +18,7 @@ from core.guard import Nursery
 
 # What a registration needs in its child: the image library and the parser of credentials.
 MODULES = ("provenance.parsing", "c2pa", "PIL.Image")
-CALL = "core.canonical:_refuse_floats", {"value": {"a": 1}}
+CALL = "core.canonical:_exact", {"value": {"a": 1}}
 CALLS = 50
 
 

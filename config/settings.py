@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from celery.schedules import crontab
 from environs import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -76,6 +77,23 @@ CSRF_TRUSTED_ORIGINS = [ASSAY_URL]
 ASSAY_LOG_ORIGIN = env.str("ASSAY_LOG_ORIGIN", f"{ASSAY_HOST or 'assay.localhost'}/log")
 # The head guard (ledger/head.py), where it shall lie outside the data folder: its backup must not be the database's.
 ASSAY_LOG_HEAD = env.str("ASSAY_LOG_HEAD", "")
+# How far the clock may be behind the newest entry before an append is refused: NTP steps, hosts a little apart.
+ASSAY_LOG_CLOCK_TOLERANCE = env.float("ASSAY_LOG_CLOCK_TOLERANCE", 5.0)  # seconds
+# The maximum merge delay in seconds: within it an acknowledged entry is promised to be in the tree.
+ASSAY_LOG_MMD = env.int("ASSAY_LOG_MMD", 3600)
+# Where the private keys of log and vault live (docs/keys.md): empty for files, or given here as text.
+ASSAY_KEY_STORE = env.str("ASSAY_KEY_STORE", "")
+ASSAY_KEY_STORE_PIN = _secret("ASSAY_KEY_STORE_PIN")
+ASSAY_LOG_KEY = _secret("ASSAY_LOG_KEY")
+ASSAY_VAULT_KEY = _secret("ASSAY_VAULT_KEY")
+ASSAY_LOG_MLDSA = env.bool("ASSAY_LOG_MLDSA", False)
+# A C2SP tlog-policy file: the witnesses that cosign this log, and how many of them make a quorum.
+ASSAY_LOG_POLICY = env.str("ASSAY_LOG_POLICY", "")
+ASSAY_LOG_COSIGN_EVERY = env.float("ASSAY_LOG_COSIGN_EVERY", 10.0)  # seconds
+ASSAY_LOG_COSIGN_WITHIN = env.int("ASSAY_LOG_COSIGN_WITHIN", 3600)  # seconds
+# An RFC 3161 authority to stamp checkpoints, and its root certificates (PEM); without, this office stamps them itself.
+ASSAY_TSA_URL = env.str("ASSAY_TSA_URL", "")
+ASSAY_TSA_CA = env.str("ASSAY_TSA_CA", "")
 ASSAY_OFFICE_NAME = env.str("ASSAY_OFFICE_NAME", "Assay")
 ASSAY_JURISDICTIONS = env.list("ASSAY_JURISDICTIONS", ["EU", "US"])
 
@@ -187,6 +205,8 @@ def _database(url: str) -> dict[str, object]:
 
 DATABASES = {"default": _database(_secret("ASSAY_DATABASE_URL"))}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
+# The same database, by a role that may sequence and sign, and the office's own may not (`manage.py database_roles`).
+SEQUENCER_DATABASE = _database(_url) if (_url := _secret("ASSAY_SEQUENCER_DATABASE_URL")) else {}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": ASSAY_VAR / "test.sqlite3"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -201,6 +221,13 @@ CACHES = {
 STATIC_URL = "/static/"
 STATIC_ROOT = ASSAY_VAR / "static"
 _S3_BUCKET = env.str("ASSAY_S3_BUCKET", "")
+# Where the object store is and how to enter it; also for `manage.py publish_log s3://…`.
+ASSAY_S3 = {
+    "endpoint_url": env.str("ASSAY_S3_ENDPOINT", "") or None,
+    "region_name": env.str("ASSAY_S3_REGION", "") or None,
+    "access_key": _secret("ASSAY_S3_ACCESS_KEY") or None,
+    "secret_key": _secret("ASSAY_S3_SECRET_KEY") or None,
+}
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -210,10 +237,7 @@ STORAGES = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": _S3_BUCKET,
-            "endpoint_url": env.str("ASSAY_S3_ENDPOINT", "") or None,
-            "region_name": env.str("ASSAY_S3_REGION", "") or None,
-            "access_key": _secret("ASSAY_S3_ACCESS_KEY") or None,
-            "secret_key": _secret("ASSAY_S3_SECRET_KEY") or None,
+            **ASSAY_S3,
             "file_overwrite": True,
             "default_acl": None,
         },
@@ -262,6 +286,10 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "core.sweep", "schedule": 5.0},
     "orphans": {"task": "core.sweep_orphans", "schedule": 86_400.0},
     "clocks": {"task": "policy.strike", "schedule": 60.0},
+    "erasures": {"task": "ledger.complete_erasures", "schedule": 86_400.0},
+    "stamps": {"task": "ledger.stamp", "schedule": 3600.0},
+    "alarms": {"task": "policy.tell_alarms", "schedule": 60.0},
+    "audit": {"task": "ledger.audit", "schedule": crontab(hour=3, minute=17)},  # UTC
 }
 
 # --- People ------------------------------------------------------------------------------------------------------

@@ -51,28 +51,41 @@ def read(data: bytes) -> dict[str, bytes]:
     """Members by name, in order. Raises BadContainer at the first byte that `write` would not have written."""
     members = _members(data)
     again = _Compare(data)
-    write(again, members.items())  # type: ignore[arg-type]  # only `write` is used
-    if not again.same or again.at != len(data):
-        raise BadContainer("the zip file is not in canonical form: a header was changed, or something was added")
+    try:
+        write(again, members.items())  # type: ignore[arg-type]  # only `write` is used
+    except _Different as error:
+        raise BadContainer(_damage(members, again.at)) from error
+    if again.at != len(data):
+        raise BadContainer("the zip file is not in canonical form: something follows it")
     return members
+
+
+def _damage(members: dict[str, bytes], at: int) -> str:
+    """What is wrong where the first difference is, in words."""
+    start = 0
+    for name, data in members.items():
+        if start == at:
+            return f"member {name!r} was changed: its CRC-32 or its header is not that of its content"
+        start += _LOCAL.size + len(name) + len(data)
+    return "the zip file is not in canonical form: its directory was changed, or something was added"
 
 
 def salvage(data: bytes) -> dict[str, bytes]:
     """The members of a damaged file as far as its local headers still tell, unchecked: to say more about the damage."""
     try:
-        return _members(data, strict=False)
+        return _members(data)
     except BadContainer:
         return {}
 
 
-def _members(data: bytes, *, strict: bool = True) -> dict[str, bytes]:
+def _members(data: bytes) -> dict[str, bytes]:
     """The members as their local headers tell."""
     members: dict[str, bytes] = {}
     at = 0
     while data[at : at + 4] == b"PK\3\4":
         if at + _LOCAL.size > len(data):
             raise BadContainer("the zip file ends inside a header")
-        *_, crc, size, _size, name_length, _extra = _LOCAL.unpack_from(data, at)
+        *_, size, _size, name_length, _extra = _LOCAL.unpack_from(data, at)
         start = at + _LOCAL.size + name_length
         end = start + size
         name = data[at + _LOCAL.size : start].decode("ascii", "replace")
@@ -80,8 +93,6 @@ def _members(data: bytes, *, strict: bool = True) -> dict[str, bytes]:
             raise BadContainer(f"the zip file ends inside member {name!r}")
         if name in members:
             raise BadContainer(f"member {name!r} is there twice")
-        if strict and zlib.crc32(data[start:end]) != crc:
-            raise BadContainer(f"member {name!r} was changed: its CRC-32 is not that of its header")
         members[name] = data[start:end]
         at = end
     if not members:
@@ -89,13 +100,18 @@ def _members(data: bytes, *, strict: bool = True) -> dict[str, bytes]:
     return members
 
 
+class _Different(Exception):
+    """The bytes are not those that were to be written."""
+
+
 class _Compare:
-    """A file that keeps nothing and tells whether everything written to it is the same as `data`."""
+    """A file that keeps nothing and stops at the first write that is not the same as `data` at this place."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self.at, self.same = memoryview(data), 0, True
+        self._data, self.at = data, 0
 
     def write(self, data: bytes) -> int:
-        self.same = self.same and self._data[self.at : self.at + len(data)] == data
+        if not self._data.startswith(data, self.at):
+            raise _Different
         self.at += len(data)
         return len(data)

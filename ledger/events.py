@@ -49,3 +49,6 @@ class EventType(StrEnum):
     KEY_ROTATED = "key:rotated"
     LOG_SUCCEEDED = "log:succeeded"
     RECORD_CHANGED = "record:changed"
+    HOLD_PLACED = "hold:placed"
+    HOLD_RELEASED = "hold:released"
+    LOG_RECOVERED = "log:recovered"

@@ -75,10 +75,11 @@ def swap(expected: TreeHead | None, new: TreeHead) -> None:
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in it durable, as fsync does for what is in a file."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -14,7 +14,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import nacl.bindings
 import nacl.exceptions
@@ -29,6 +29,10 @@ _NONCE_SIZE = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 
 class KeyMissing(RuntimeError):
     """A key file that must exist does not. Nothing was done."""
+
+
+class KeyStoreAway(KeyMissing):
+    """The device or service that holds the keys does not answer, or refuses. Nothing was done; try again."""
 
 
 class BadKey(ValueError):
@@ -62,6 +66,21 @@ class LogVerifier:
 
     def verifies(self, text: bytes, signature: bytes) -> bool:
         return _verifies(self.public_key, text, signature)
+
+
+class SigningKey(Protocol):
+    """A log's key that can sign, wherever its private half is (a `notes.Signer`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def key_id(self) -> int: ...
+
+    @property
+    def verifier(self) -> LogVerifier: ...
+
+    def sign(self, text: bytes) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -187,11 +206,29 @@ def _skey_parts(text: str, algorithm: int) -> tuple[str, bytes]:
     return _name(parts[0]), _key_bytes(parts[2], algorithm)
 
 
+def key_type(vkey: str) -> int:
+    """The signature type byte of a vkey of any kind. Raises BadKey."""
+    try:
+        return base64.b64decode(vkey.split("+", 2)[2], validate=True)[0]
+    except (IndexError, binascii.Error, ValueError) as error:
+        raise BadKey("a vkey is <name>+<key id>+<base64>") from error
+
+
+def new_log_signer(path: Path, name: str) -> LogSigner:
+    """A new key in a new file. If another process was quicker, its key."""
+    return log_signer(path, name, create=True)
+
+
+def read_log_signer(path: Path) -> LogSigner:
+    """The key in this file, whatever its name is. Raises KeyMissing, BadKey."""
+    return parse_skey(read_text(path).rstrip("\n"))
+
+
 def log_signer(path: Path, name: str, *, create: bool) -> LogSigner:
     """The log's key in the file at `path`; made on first use if `create`. Raises KeyMissing, BadKey."""
     if create and not path.exists():
-        _write_once(path, LogSigner(_name(name), secrets.token_bytes(SEED_SIZE)).skey + "\n")
-    signer = parse_skey(_read(path).rstrip("\n"))
+        write_once(path, LogSigner(_name(name), secrets.token_bytes(SEED_SIZE)).skey + "\n")
+    signer = read_log_signer(path)
     if signer.name != name:
         raise BadKey(f"the key in {path.name} is of the log {signer.name}, but this log's origin is set to {name}")
     return signer
@@ -200,8 +237,8 @@ def log_signer(path: Path, name: str, *, create: bool) -> LogSigner:
 def witness_signer(path: Path, name: str, *, create: bool) -> WitnessSigner:
     """A witness's key in the file at `path`; made on first use if `create`. Raises KeyMissing, BadKey."""
     if create and not path.exists():
-        _write_once(path, WitnessSigner(_name(name), secrets.token_bytes(SEED_SIZE)).skey + "\n")
-    signer = parse_witness_skey(_read(path).rstrip("\n"))
+        write_once(path, WitnessSigner(_name(name), secrets.token_bytes(SEED_SIZE)).skey + "\n")
+    signer = parse_witness_skey(read_text(path).rstrip("\n"))
     if signer.name != name:
         raise BadKey(f"the key in {path.name} is of the witness {signer.name}, not of {name}")
     return signer
@@ -210,13 +247,18 @@ def witness_signer(path: Path, name: str, *, create: bool) -> WitnessSigner:
 def master_key(path: Path, *, create: bool) -> bytes:
     """The vault's master key in the file at `path` (base64 of 32 bytes). Raises KeyMissing, BadKey."""
     if create and not path.exists():
-        _write_once(path, _b64(secrets.token_bytes(KEY_SIZE)) + "\n")
+        write_once(path, _b64(secrets.token_bytes(KEY_SIZE)) + "\n")
+    return parse_master_key(read_text(path), path.name)
+
+
+def parse_master_key(text: str, where: str) -> bytes:
+    """where: what to call the text in the message, which never holds the key. Raises BadKey."""
     try:
-        key = base64.b64decode(_read(path).strip(), validate=True)
-    except binascii.Error as error:
-        raise BadKey(f"{path.name} does not hold a base64 key") from error
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadKey(f"{where} does not hold a base64 key") from error
     if len(key) != KEY_SIZE:
-        raise BadKey(f"{path.name} does not hold a key of 32 bytes")
+        raise BadKey(f"{where} does not hold a key of 32 bytes")
     return key
 
 
@@ -269,16 +311,21 @@ def _verifies(public_key: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a key file. Raises KeyMissing, BadKey."""
     try:
         return path.read_text(encoding="ascii")
     except FileNotFoundError as error:
         raise KeyMissing(f"the key file {path} is missing: put it back from its backup") from error
+    except PermissionError as error:
+        raise KeyMissing(
+            f"this process may not read the key file {path}: see docs/keys.md, “Who reads what”"
+        ) from error
     except UnicodeDecodeError as error:
         raise BadKey(f"{path.name} is not a key file") from error
 
 
-def _write_once(path: Path, text: str) -> None:
+def write_once(path: Path, text: str) -> None:
     """Create the file whole, mode 0600; if another process was quicker, its file stays."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -292,6 +339,15 @@ def _write_once(path: Path, text: str) -> None:
             os.link(scratch, path)
     finally:
         scratch.unlink()
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a public file whole, mode 0644, in the place of one that is there."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.chmod(0o644)
+    scratch.replace(path)
 
 
 def _b64(data: bytes) -> str:

@@ -68,7 +68,14 @@ def consistency(node: Node, old: int, new: int) -> list[bytes]:
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected_root: bytes) -> None:
     """RFC 9162 section 2.1.3.2. `leaf` is the leaf's hash. Raises ProofError."""
-    _require_hashes([leaf, expected_root, *proof])
+    _require_hashes([expected_root])
+    value = root_from_inclusion(leaf, index, size, proof)
+    _require(value == expected_root, "the inclusion proof leads to another root")
+
+
+def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """The root that this inclusion path of a leaf's hash leads to. Raises ProofError when its length is wrong."""
+    _require_hashes([leaf, *proof])
     _require(0 <= index < size, f"index {index} is outside a tree of {size}")
     position, last, value = index, size - 1, leaf
     for sibling in proof:
@@ -81,7 +88,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
             value = node_hash(value, sibling)
         position, last = position >> 1, last >> 1
     _require(last == 0, "the inclusion proof is too short")
-    _require(value == expected_root, "the inclusion proof leads to another root")
+    return value
 
 
 def verify_consistency(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> None:
@@ -125,13 +132,20 @@ class Frontier:
         self.size = 0
         self._peaks: list[bytes] = []
 
-    def add(self, leaf: bytes) -> None:
-        """Append a leaf's hash."""
-        value, bits = leaf, self.size
+    def add(self, value: bytes, height: int = 0) -> None:
+        """Append a leaf's hash, or that of a perfect subtree of 2^height leaves, of which the size is a multiple."""
+        bits, rest = divmod(self.size, 1 << height)
+        _require(rest == 0, "a subtree of this height does not fit here")
         while bits & 1:
             value, bits = node_hash(self._peaks.pop(), value), bits >> 1
         self._peaks.append(value)
-        self.size += 1
+        self.size += 1 << height
+
+    def copy(self) -> "Frontier":
+        """One that grows by itself from here on."""
+        other = Frontier()
+        other.size, other._peaks = self.size, list(self._peaks)
+        return other
 
     def root(self) -> bytes:
         if not self._peaks:

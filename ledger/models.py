@@ -17,8 +17,12 @@ class Entry(models.Model):
     leaf = models.BinaryField(help_text="Canonical JSON, stored byte-exact and never re-serialised.")
     # Not indexed: two leaves never have one hash (each has a nonce), and nothing is looked up by it.
     leaf_hash = models.BinaryField(max_length=32, help_text="SHA-256(0x00 || leaf), RFC 6962.")
-    type = models.CharField(max_length=40, db_index=True)
+    type = models.CharField(max_length=40)
     created_at = models.DateTimeField(default=now, db_index=True)
+
+    class Meta:
+        # Not `db_index`, which on PostgreSQL makes a second index, for LIKE, that every append would pay for.
+        indexes = [models.Index(fields=["type"], name="entries_by_type")]
 
     def __str__(self) -> str:
         return f"entry {self.pk}: {self.type}"
@@ -35,9 +39,15 @@ class Entry(models.Model):
 
 
 class Outbox(models.Model):
-    """Entries that wait for an index (PostgreSQL; on SQLite the index is given in the caller's transaction)."""
+    """Entries that wait for an index (PostgreSQL; on SQLite the index is given in the caller's transaction).
 
-    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    There it is a heap without index or foreign key (migration 0007), because every append pays for those; the
+    sequencer takes only ids that are entries, and an index twice is refused by `Sequence`.
+    """
+
+    entry = models.OneToOneField(
+        Entry, on_delete=models.PROTECT, primary_key=True, related_name="+", db_constraint=False
+    )
     transaction = models.CharField(max_length=32, default="", help_text="Which transaction appended it; see Change.")
 
     def __str__(self) -> str:
@@ -91,7 +101,10 @@ class Cosignature(models.Model):
     created_at = models.DateTimeField(default=now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["checkpoint", "name", "key_id"], name="one_cosignature_a_key")]
+        # Several of one witness: an old checkpoint is cosigned again as long as there is no newer one.
+        constraints = [
+            models.UniqueConstraint(fields=["checkpoint", "name", "key_id", "timestamp"], name="one_cosignature_a_time")
+        ]
 
     def __str__(self) -> str:
         return f"cosignature of {self.checkpoint_id} by {self.name}"
@@ -121,6 +134,7 @@ class LogKey(models.Model):
     since = models.BigIntegerField(help_text="Size of the log when it began to sign.")
     until = models.BigIntegerField(null=True, help_text="Size of the last tree it signs; empty while it is current.")
     rotation = models.TextField(default="", help_text="The signed statement that introduced it; empty for a first key.")
+    retires_at = models.DateTimeField(null=True, help_text="When the overlap with its successor ends, if it has one.")
     created_at = models.DateTimeField(default=now)
 
     def __str__(self) -> str:
@@ -160,6 +174,10 @@ class PersonKey(models.Model):
     wrapped = models.BinaryField()
     version = models.PositiveSmallIntegerField(help_text="Which master key wraps it.")
     created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        # Rewrapping asks which rows an old master key still wraps; sealing, which master key is the newest.
+        indexes = [models.Index(fields=["version"], name="person_keys_by_master")]
 
     def __str__(self) -> str:
         return f"key {self.pk}"

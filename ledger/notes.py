@@ -23,8 +23,8 @@ COSIGNATURE = 0x04
 
 _PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-# Longer than any path in a tree of 2^63 leaves.
-_MAX_PROOF_LINES = 63
+# No path in a tree of 2^63 leaves is longer.
+MAX_PROOF_LINES = 63
 
 
 class BadNote(ValueError):
@@ -183,10 +183,10 @@ def parse_tree_head(text: str) -> TreeHead:
     lines = text.split("\n")
     if len(lines) != 4 or lines[3] or not lines[0]:
         raise BadNote("a checkpoint has exactly three lines: origin, size, root")
-    root = _unb64(lines[2])
+    root = unb64(lines[2])
     if len(root) != HASH_SIZE:
         raise BadNote("the root of a checkpoint has 32 bytes")
-    return TreeHead(lines[0], _decimal(lines[1]), root)
+    return TreeHead(lines[0], decimal(lines[1]), root)
 
 
 def open_checkpoint(data: bytes | str, origin: str, verifiers: Sequence[Verifier]) -> TreeHead:
@@ -207,19 +207,19 @@ def parse_proof(data: bytes | str) -> LoggedProof:
     lines = head.split("\n")
     if not blank or lines[0] != _PROOF_HEADER or len(lines) < 2 or not lines[1].startswith("index "):
         raise BadNote("not a tlog-proof")
-    if len(lines) > 2 + _MAX_PROOF_LINES:
+    if len(lines) > 2 + MAX_PROOF_LINES:
         raise BadNote("the proof is too long")
-    path = tuple(_unb64(line) for line in lines[2:])
+    path = tuple(unb64(line) for line in lines[2:])
     if any(len(value) != HASH_SIZE for value in path):
         raise BadNote("a hash of the proof has not 32 bytes")
-    return LoggedProof(_decimal(lines[1].removeprefix("index ")), path, checkpoint)
+    return LoggedProof(decimal(lines[1].removeprefix("index ")), path, checkpoint)
 
 
 def _signature(line: str) -> Signature:
     parts = line.split(" ")
     if len(parts) != 3 or parts[0] != "—":
         raise BadNote("a signature line is an em dash, a key name and base64, with single spaces")
-    raw = _unb64(parts[2])
+    raw = unb64(parts[2])
     if len(raw) < 5:
         raise BadNote("a signature is too short")
     return Signature(check_key_name(parts[1]), int.from_bytes(raw[:4], "big"), raw[4:])
@@ -232,7 +232,8 @@ def _check_text(text: str) -> None:
         raise BadNote("a note has no control characters")
 
 
-def _decimal(text: str) -> int:
+def decimal(text: str) -> int:
+    """A size or an index below 2^63, without leading zeros. Raises BadNote."""
     if not _DECIMAL.fullmatch(text) or int(text) >= 1 << 63:
         raise BadNote(f"not a canonical decimal: {text!r}")
     return int(text)
@@ -242,7 +243,7 @@ def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _unb64(text: str) -> bytes:
+def unb64(text: str) -> bytes:
     """Base64 in its one canonical form; Python's own decoder accepts non-zero padding bits."""
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)

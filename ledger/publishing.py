@@ -1,36 +1,66 @@
-"""The public log over HTTP, as C2SP tlog-tiles: any existing client can verify and mirror it from these addresses."""
+"""The public log over HTTP, as C2SP tlog-tiles: any existing client can verify and mirror it from these addresses.
+
+`ledger.publication` writes the same files for a static server.
+"""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from core.problems import NotFound
-from ledger import custody, reading, tiles
+from ledger import publication, reading, tiles
 from ledger.merkle import HASH_SIZE
-from ledger.models import Entry
 from ledger.storedtree import read_tile
 
 _MAX_LEVEL = 63
-_FOR_EVER = "public, max-age=31536000, immutable"
-_A_MOMENT = "public, max-age=2"
-_TEXT = "text/plain; charset=utf-8"
 
 
 @login_not_required
 @require_safe
 def checkpoint(request: HttpRequest) -> HttpResponse:
-    """The newest signed tree head. 404 while the log is empty."""
+    """The newest signed tree head, with its cosignatures. 404 while the log is empty."""
     newest = reading.latest_checkpoint()
     if newest is None:
         raise NotFound("checkpoint yet")
-    return HttpResponse(newest.note, content_type=_TEXT, headers={"Cache-Control": _A_MOMENT})
+    return _moment(reading.checkpoint_text(newest))
 
 
 @login_not_required
 @require_safe
 def key(request: HttpRequest) -> HttpResponse:
-    """The log's public key (C2SP vkey), one line."""
-    return HttpResponse(custody.log_verifier().vkey + "\n", content_type=_TEXT, headers={"Cache-Control": _A_MOMENT})
+    """The log's current public keys (C2SP vkey), one a line."""
+    return _moment(publication.key_text())
+
+
+@login_not_required
+@require_safe
+def policy(request: HttpRequest) -> HttpResponse:
+    """The office's tlog-policy: its keys, its witnesses, its quorum."""
+    return _moment(publication.policy_text())
+
+
+@login_not_required
+@require_safe
+def rotations(request: HttpRequest) -> HttpResponse:
+    """The statements that tie each key to the one before, oldest first, each followed by an empty line."""
+    return _moment(publication.rotations_text())
+
+
+@login_not_required
+@require_safe
+def promise_key(request: HttpRequest) -> HttpResponse:
+    """The attestation of the key that signs promises, by the log's key."""
+    return _moment(publication.promise_key_text())
+
+
+@login_not_required
+@require_safe
+def tsa_certificate(request: HttpRequest) -> HttpResponse:
+    """The certificate (PEM) of this office's own time stamps. 404 if it never made one."""
+    certificate = publication.tsa_text()
+    if certificate is None:
+        raise NotFound("time-stamping certificate")
+    return _moment(certificate)
 
 
 @login_not_required
@@ -41,19 +71,14 @@ def tile(request: HttpRequest, level: str, path: str) -> HttpResponse:
     if number > _MAX_LEVEL:
         raise NotFound("tile")
     n, width = _signed_tile(number, path)
-    data = read_tile(number, n)
-    return _immutable(data[: width * HASH_SIZE])
+    return _immutable(read_tile(number, n)[: width * HASH_SIZE])
 
 
 @login_not_required
 @require_safe
 def entry_bundle(request: HttpRequest, path: str) -> HttpResponse:
     """`entries/<N>[.p/<W>]`: up to 256 leaves, each after its length (uint16, big-endian)."""
-    n, width = _signed_tile(0, path)
-    first = n * tiles.WIDTH
-    rows = Entry.objects.filter(sequence__index__gte=first, sequence__index__lt=first + width)
-    leaves = rows.order_by("sequence__index").values_list("leaf", flat=True)
-    return _immutable(tiles.bundle(bytes(leaf) for leaf in leaves))
+    return _immutable(publication.entry_bundle(*_signed_tile(0, path)))
 
 
 def _signed_tile(level: int, path: str) -> tuple[int, int]:
@@ -67,6 +92,10 @@ def _signed_tile(level: int, path: str) -> tuple[int, int]:
     return n, width
 
 
+def _moment(text: str) -> HttpResponse:
+    return HttpResponse(text, content_type=publication.TEXT, headers={"Cache-Control": publication.A_MOMENT})
+
+
 def _immutable(data: bytes) -> HttpResponse:
     # Also right for a partial tile: its address names its width, and a tile only grows by keeping its beginning.
-    return HttpResponse(data, content_type="application/octet-stream", headers={"Cache-Control": _FOR_EVER})
+    return HttpResponse(data, content_type=publication.BINARY, headers={"Cache-Control": publication.FOR_EVER})

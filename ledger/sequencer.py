@@ -3,80 +3,136 @@
 Order of one tick, never otherwise: (1) indices and tiles in one transaction, committed; (2) the new tree is shown to
 extend the last signed one; (3) the head guard is swapped; (4) the checkpoint is signed; (5) it is stored, and readers
 see it. A crash after any step is repaired by the next tick, which signs the same head or a longer one.
+
+One sequencer works at a time: a file lock on each host, an advisory lock in PostgreSQL. Should both fail, the primary
+keys of sequence and checkpoint still fence two of them: the later one's transaction is refused, and no fork is made.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Max
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
-from ledger import custody, head, merkle, notes, tiles
+from ledger import alarms, changes, custody, foldedtiles, head, merkle, notes, tiles
 from ledger.head import HeadMismatch
-from ledger.models import Checkpoint, Outbox, Sequence, Tile
-from ledger.storedtree import read_tile, stored_size
+from ledger.models import Alarm, Checkpoint
+from ledger.storedtree import read_tiles, right_edge, stored_size, write_tiles
 
 log = structlog.get_logger()
 
-BATCH = 4096
+# Entries a transaction: long enough that its fixed cost is nothing for each, short enough that it is over in moments.
+BATCH = 8192
 # "assay-log" in ASCII, cut to 63 bits: the key of the advisory lock that keeps a second host's sequencer waiting.
 _LOCK_KEY = int.from_bytes(b"assaylog", "big") >> 1
+
+# The alarms that are about this module's own work: it goes on trying, and they end when it succeeds.
+GUARD: Final = "guard"
+KEY_MISSING: Final = "key:missing"
+
+_STATE = """SELECT (SELECT max("index") FROM ledger_sequence), (SELECT max(size) FROM ledger_checkpoint),
+(SELECT n * 256 + length(data) / 32 FROM ledger_tile WHERE level = 0 ORDER BY n DESC LIMIT 1),
+EXISTS (SELECT 1 FROM ledger_outbox) OR EXISTS (SELECT 1 FROM ledger_change) OR EXISTS (SELECT 1 FROM ledger_alarm)"""
+_NEWEST = """SELECT (SELECT note FROM ledger_checkpoint ORDER BY size DESC LIMIT 1),
+EXISTS (SELECT 1 FROM ledger_alarm)"""
+# PostgreSQL. By row, not by range: ids commit out of order, and a smaller one may appear later. The outbox has neither
+# index nor foreign key, so that an append is cheap: rows are found by their place, and only what is an entry is placed.
+_PLACE = """WITH batch AS (
+  DELETE FROM ledger_outbox
+  WHERE ctid = ANY (ARRAY (SELECT ctid FROM ledger_outbox ORDER BY entry_id LIMIT %s)) RETURNING entry_id
+)
+INSERT INTO ledger_sequence ("index", entry_id)
+SELECT coalesce((SELECT max("index") + 1 FROM ledger_sequence), 0) + row_number() OVER (ORDER BY id) - 1, id
+FROM batch JOIN ledger_entry ON ledger_entry.id = batch.entry_id"""
+_HASHES = """SELECT {} FROM ledger_sequence JOIN ledger_entry ON ledger_entry.id = ledger_sequence.entry_id
+WHERE "index" >= %s AND "index" < %s"""
+_HASHES_SQLITE = _HASHES.format("leaf_hash") + ' ORDER BY "index"'
+# One value instead of a row an entry: what this process does for each is what a sequencer's speed hangs on.
+_HASHES_POSTGRESQL = _HASHES.format("""string_agg(leaf_hash, ''::bytea ORDER BY "index")""")
+
+Places = Mapping[tuple[int, int], bytes]
 
 RESTORED = (
     "The database is behind what this log has already signed: {why}. It was probably restored from an older backup or"
     " lost its last commits. Nothing was signed, and nothing will be, because a second history would be a fork."
-    " What to do: restore the newest copy of the database; see docs/formats.md, “Head guard”."
+    " What to do: restore the newest copy of the database; or bring the missing entries back from a published copy with"
+    " `manage.py recover_log --from FOLDER_OR_ADDRESS`; see docs/operations.md, “Back-up and restore”."
 )
 MISSING = (
     "The database holds signed checkpoints, but the head guard {path} is missing. Nothing was signed. What to do: put"
     " the file back, or, if you know that no newer checkpoint than size {size} was published, run"
     " `manage.py sequencer --adopt-head`."
 )
+OTHER_LOG = (
+    "The head guard is of the log {guarded}, but this log's origin is set to {set}. Nothing was signed. What to do: set"
+    " ASSAY_LOG_ORIGIN={guarded} again; or, if that log has ended for good, run `manage.py succeed_log`."
+)
+DAMAGED = (
+    "The stored tree is damaged: {why}. Nothing was signed. What to do: run `manage.py check_log` to see what else is,"
+    " and restore the newest copy of the database."
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What step 1 left: the tree's size, tiles it read or wrote, and whether more entries may wait than one batch."""
+
+    size: int
+    known: Places
+    full: bool
 
 
 def tick() -> Checkpoint | None:
     """Sequence and sign what waits. Returns the newest checkpoint it signed, None if there was nothing to do.
 
-    None also when another sequencer is at work. Raises HeadMismatch, keys.KeyMissing; RuntimeError in a transaction.
+    None also when another sequencer is at work, and while an alarm about something else halts the log (entries are
+    sequenced then, and not signed). Raises HeadMismatch, of which the alarm “guard” tells; keys.KeyMissing;
+    RuntimeError in a transaction.
     """
-    if not _work_waits():
-        return None
-    with head.only_one() as mine, _one_host() as ours:
-        if not (mine and ours):
+    try:
+        if not _work_waits():
             return None
-        signed = None
-        while _work_waits():
-            size = _integrate()
-            signed = _publish(size)
-        return signed
+        with head.only_one() as mine, one_host() as ours:
+            return _work() if mine and ours else None
+    except HeadMismatch as error:
+        alarms.raise_alarm(GUARD, str(error))
+        raise
 
 
 def adopt_head() -> Checkpoint:
     """The operator vouches that this database's newest checkpoint is the newest published. Raises HeadMismatch."""
-    with head.only_one() as mine:
+    with head.only_one() as mine, one_host() as ours:
         newest = Checkpoint.objects.order_by("-size").first()
-        if not mine or newest is None:
-            raise HeadMismatch("Stop the sequencer first." if not mine else "There is no signed checkpoint to adopt.")
+        if not (mine and ours):
+            raise HeadMismatch("Stop the sequencer first.")
+        if newest is None:
+            raise HeadMismatch("There is no signed checkpoint to adopt.")
         head.head_path().unlink(missing_ok=True)
-        head.swap(None, _head_of(newest))
+        head.swap(None, _head_of(newest.note))
         return newest
 
 
 def _work_waits() -> bool:
-    sequenced = _next_index()
-    signed = Checkpoint.objects.aggregate(size=Max("size"))["size"] or 0
-    return sequenced != signed or Outbox.objects.exists()
+    """Raises HeadMismatch before anything gets an index: what is appended after a restore waits for the recovery.
 
-
-def _next_index() -> int:
-    last = Sequence.objects.aggregate(last=Max("index"))["last"]
-    return 0 if last is None else int(last) + 1
+    The guard is read first: tiles are committed before it is swapped, so they never hold less than it says.
+    """
+    guarded = head.last_signed()
+    with connection.cursor() as cursor:
+        cursor.execute(_STATE)
+        last, signed, stored, more = cursor.fetchone()
+    if guarded is None and signed is not None:
+        raise HeadMismatch(MISSING.format(path=head.head_path(), size=signed))
+    if guarded is not None and guarded.size > (stored or 0):
+        raise HeadMismatch(RESTORED.format(why=f"it has {stored or 0} entries, {guarded.size} were signed"))
+    return bool(more) or (-1 if last is None else last) + 1 != (signed or 0)
 
 
 @contextmanager
-def _one_host() -> Iterator[bool]:
+def one_host() -> Iterator[bool]:
     """The same lock across hosts that share a PostgreSQL; the file lock of `head.only_one` is per host."""
     if connection.vendor != "postgresql":
         yield True
@@ -88,59 +144,138 @@ def _one_host() -> Iterator[bool]:
     try:
         yield locked
     finally:
+        # A connection that is lost has lost its lock, too; what lost it is already on its way to the caller.
         if locked:
-            with connection.cursor() as cursor:
+            with suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK_KEY])
 
 
-def _integrate() -> int:
-    """Step 1, durable when it returns: the tree's new size."""
+def _work() -> Checkpoint | None:
+    signed = None
+    while True:
+        try:
+            step = _integrate()
+            signed = _publish(step) or signed
+        except tiles.BadTile as error:
+            raise HeadMismatch(DAMAGED.format(why=error)) from error
+        if not step.full:
+            return signed
+
+
+# --- Step 1 --------------------------------------------------------------------------------------------------------
+
+
+def _integrate() -> Step:
+    """Durable when it returns."""
     with transaction.atomic(durable=True):
-        waiting = list(Outbox.objects.order_by("pk").values_list("pk", flat=True)[:BATCH])
-        first = _next_index()
-        Sequence.objects.bulk_create(Sequence(index=first + i, entry_id=pk) for i, pk in enumerate(waiting))
-        # By primary key, not by range: ids commit out of order, and a smaller one may appear later.
-        Outbox.objects.filter(pk__in=waiting).delete()
+        _see_one_moment()
+        changes.account()  # before the outbox is drained: its rows say which changes have an entry
+        placed = _place_waiting()
         size = stored_size()
-        rows = Sequence.objects.filter(index__gte=size).order_by("index")[:BATCH]
-        hashes = [bytes(value) for value in rows.values_list("entry__leaf_hash", flat=True)]
-        for (level, n), data in tiles.grow(read_tile, size, hashes).items():
-            if not Tile.objects.filter(level=level, n=n).update(data=data):
-                Tile.objects.create(level=level, n=n, data=data)
-        return size + len(hashes)
+        hashes = _next_hashes(size)
+        edge = _read(right_edge(size), {})
+        grown = tiles.grow(lambda level, n: edge[level, n], size, hashes)
+        write_tiles(grown, edge)
+    return Step(size + len(hashes), {**edge, **grown}, full=BATCH in (placed, len(hashes)))
 
 
-def _publish(size: int) -> Checkpoint:
-    """Steps 2 to 5."""
-    node = tiles.Nodes(read_tile)
-    guarded = head.last_signed()
-    _refuse_fork(node, size, guarded)
-    new = notes.TreeHead(settings.ASSAY_LOG_ORIGIN, size, merkle.root(node, size))
-    signer = custody.log_signer()
+def _read(places: Iterable[tuple[int, int]], known: Places) -> Places:
+    """These tiles, from `known` as far as they are there. Raises tiles.BadTile when one is stored nowhere."""
+    wanted = set(places)
+    found = {**known, **read_tiles(wanted - known.keys())}
+    for level, n in wanted - found.keys():
+        raise tiles.BadTile(f"tile {level}/{n} is missing")
+    return found
+
+
+def _see_one_moment() -> None:
+    """PostgreSQL: a change and the outbox row of its entry, which commit together, are both seen or neither is."""
+    if connection.vendor == "postgresql" and not connection.savepoint_ids:  # only at a transaction's very beginning
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+def _place_waiting() -> int:
+    """The next indices for what waits in the outbox, in order of insertion; how many. On SQLite nothing ever waits."""
+    if connection.vendor == "sqlite":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_PLACE, [BATCH])
+        return int(cursor.rowcount)
+
+
+def _next_hashes(size: int) -> list[bytes]:
+    """Of the leaves that have an index from `size` on, and no place in a tile yet."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(_HASHES_SQLITE, [size, size + BATCH])
+            return [row[0] for row in cursor.fetchall()]
+        cursor.execute(_HASHES_POSTGRESQL, [size, size + BATCH])
+        joined = bytes(cursor.fetchone()[0] or b"")
+    return [joined[at : at + merkle.HASH_SIZE] for at in range(0, len(joined), merkle.HASH_SIZE)]
+
+
+# --- Steps 2 to 5 --------------------------------------------------------------------------------------------------
+
+
+def _publish(step: Step) -> Checkpoint | None:
+    """None when there is nothing new to sign, or signing is halted."""
+    guarded, (newest, alarmed) = head.last_signed(), _newest()
+    # A cache of its own: what another process may have restored or changed since the last tick is read again.
+    node = foldedtiles.Nodes(lambda places: _read(places, step.known), step.size, foldedtiles.Cache())
+    _refuse_fork(node, step.size, guarded, newest)
+    new = notes.TreeHead(settings.ASSAY_LOG_ORIGIN, step.size, merkle.root(node, step.size))
+    open_alarms = alarms.open_alarms() if alarmed else []
+    _end(GUARD, open_alarms)
+    if _halted(open_alarms) or not step.size:
+        return None
+    signers = custody.log_signers()
+    _end(KEY_MISSING, open_alarms)
+    if newest == guarded == new:
+        return None
     if guarded != new:
         head.swap(guarded, new)
-    note = notes.sign(new.text(), signer)
+    return _store(new, notes.sign(new.text(), *signers))
+
+
+def _newest() -> tuple[notes.TreeHead | None, bool]:
+    """The newest stored head, and whether any alarm is open."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST)
+        note, alarmed = cursor.fetchone()
+    return None if note is None else _head_of(note), bool(alarmed)
+
+
+def _halted(open_alarms: list[Alarm]) -> bool:
+    return any(alarm.halts and alarm.kind not in (GUARD, KEY_MISSING) for alarm in open_alarms)
+
+
+def _end(kind: str, open_alarms: list[Alarm]) -> None:
+    if any(alarm.kind == kind for alarm in open_alarms):
+        alarms.clear(kind)
+
+
+def _store(new: notes.TreeHead, note: notes.Note) -> Checkpoint:
     with transaction.atomic(durable=True):
-        checkpoint = Checkpoint.objects.create(size=size, root=new.root, note=str(note))
-    log.debug("checkpoint signed", size=size)
+        checkpoint = Checkpoint.objects.create(size=new.size, root=new.root, note=str(note))
+    log.debug("checkpoint signed", size=new.size)
     return checkpoint
 
 
-def _refuse_fork(node: merkle.Node, size: int, guarded: notes.TreeHead | None) -> None:
+def _refuse_fork(node: merkle.Node, size: int, guarded: notes.TreeHead | None, newest: notes.TreeHead | None) -> None:
     """The new tree begins with the guarded one and with the newest stored one. Raises HeadMismatch."""
-    newest = Checkpoint.objects.order_by("-size").first()
     if guarded is None:
         if newest is not None:
             raise HeadMismatch(MISSING.format(path=head.head_path(), size=newest.size))
         return
     if guarded.origin != settings.ASSAY_LOG_ORIGIN:
-        raise HeadMismatch(f"The head guard is of the log {guarded.origin}; this log is {settings.ASSAY_LOG_ORIGIN}.")
-    for known in [guarded] if newest is None else [guarded, _head_of(newest)]:
+        raise HeadMismatch(OTHER_LOG.format(guarded=guarded.origin, set=settings.ASSAY_LOG_ORIGIN))
+    for known in {guarded, newest or guarded}:
         if known.size > size:
             raise HeadMismatch(RESTORED.format(why=f"it has {size} entries, {known.size} were signed"))
         if merkle.root(node, known.size) != known.root:
             raise HeadMismatch(RESTORED.format(why=f"its first {known.size} entries are not those that were signed"))
 
 
-def _head_of(checkpoint: Checkpoint) -> notes.TreeHead:
-    return notes.parse_tree_head(notes.parse(checkpoint.note).text)
+def _head_of(note: str) -> notes.TreeHead:
+    return notes.parse_tree_head(notes.parse(note).text)

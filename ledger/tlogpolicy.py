@@ -91,7 +91,7 @@ class Policy:
 
 def parse(data: bytes | str) -> Policy:
     """Raises BadPolicy, naming the line."""
-    raw = data.encode() if isinstance(data, str) else data
+    raw = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     if len(raw) > MAX_BYTES:
         raise BadPolicy("the policy is too long")
     if any((byte < 0x20 and byte not in b"\t\n") or byte == 0x7F for byte in raw):
@@ -118,6 +118,8 @@ class _Parser:
                 continue
             try:
                 self._line(words[0], words[1:])
+            except UnicodeEncodeError as error:
+                raise BadPolicy(f"line {number}: the name of a key is UTF-8 (signed-note)") from error
             except (BadPolicy, keys.BadKey) as error:
                 raise BadPolicy(f"line {number}: {error}") from error
         if not self._quorum_seen:

@@ -74,6 +74,7 @@ class NoticesView(APIView):
             "state": notice.state,
             "missing": notice.missing,
             "clocks": notice.clocks.order_by("due_at"),
+            "acknowledgement": f"/api/v1/log/acknowledgements/{notice.entry_id}" if notice.entry_id else None,
         }
         return Response(shapes.NoticeFiledShape(filed).data, status=201)
 

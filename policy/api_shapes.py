@@ -112,6 +112,9 @@ class NoticeFiledShape(Shape):
     state = serializers.ChoiceField(choices=Notice.State.choices)
     missing = serializers.ListField(child=serializers.CharField())
     clocks = ClockShape(many=True)
+    acknowledgement = serializers.CharField(
+        allow_null=True, help_text="Where the log's promise for this notice is; null while the notice is incomplete."
+    )
 
 
 class NoticeShape(serializers.ModelSerializer[Notice]):

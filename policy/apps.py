@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models import Model
 
 
 class PolicyConfig(AppConfig):
@@ -6,6 +7,37 @@ class PolicyConfig(AppConfig):
 
     def ready(self) -> None:
         from core.storage import register_references
-        from policy import checks, exports, pipeline, statements  # noqa: F401 - they register what they do
+
+        # They register what they do.
+        from policy import checks, data_rights, exports, operators, pipeline, statements  # noqa: F401
 
         register_references(exports.stored_keys)
+        _regulate()
+        _reconcile()
+
+
+def _regulate() -> None:
+    from ledger import regulated
+    from policy import models
+
+    whole: tuple[type[Model], ...] = (
+        *(models.Person, models.Depiction, models.Consent, models.ConsentEvent, models.Case, models.Flag),
+        *(models.Decision, models.Action, models.Appeal, models.MediaView),
+        *(models.DataRequest, models.Export, models.Hold),
+    )
+    for model in whole:
+        regulated.register(model)
+    regulated.register(models.Notice, but=("wrong_pins", "locked_until"))
+    regulated.register(models.StatementOfReasons, but=("delivered_at",))
+    # Some clocks end by the hour alone; how long they run is computed once (I13).
+    regulated.register(models.Clock, but=("state", "ended_at"))
+
+
+def _reconcile() -> None:
+    from ledger.reconciliation import register
+    from policy import reconciliation
+
+    register("answers", reconciliation.answers)
+    register("cases", reconciliation.cases)
+    register("decisions", reconciliation.decisions)
+    register("rights", reconciliation.rights)

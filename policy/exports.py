@@ -21,7 +21,7 @@ from ledger import log, reading, vault
 from ledger.bundle import write_bundle
 from ledger.events import EventType
 from ledger.log import Sealed
-from ledger.models import Entry
+from ledger.models import Checkpoint, Entry
 from ledger.receipts import Disclosure, disclosures_for
 from policy.models import Case, Category, Export
 from policy.notices import refuse_fields
@@ -73,6 +73,7 @@ def make_export(
                 disclosures=_disclosures(rows),
                 about=about,
                 checkpoint=checkpoint,
+                previous=_last_of(user),
             )
         export = Export(
             user=user,
@@ -86,6 +87,12 @@ def make_export(
         )
         _keep(export, path)
     return export
+
+
+def _last_of(user: User) -> Checkpoint | None:
+    """The checkpoint of this regulator's last export: the next one proves that the log only grew since."""
+    size = Export.objects.filter(user=user).order_by("-created_at").values_list("tree_size", flat=True).first()
+    return Checkpoint.objects.filter(size=size).first() if size else None
 
 
 def _check(purpose: str, types: Sequence[str], since: dt.datetime | None, until: dt.datetime | None) -> None:

@@ -39,6 +39,7 @@ PATHS: dict[str, Path] = {
     "policy.DataRequest": Path("person", "user"),
     "policy.Export": Path("", "user"),
     "policy.MediaView": Path("", "reviewer"),
+    "policy.Hold": Path("person", "user"),
     "accounts.User": Path("", "pk"),
     "accounts.Membership": Path("", "user"),
     "accounts.MachineToken": Path("", "user"),

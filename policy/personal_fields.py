@@ -56,6 +56,8 @@ PERSONAL: dict[str, PersonalField] = {
     "policy.Appeal.decider": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
     "policy.DataRequest.person": PersonalField("to answer the request", _DUTY, "as proof that it was done", KEPT),
     "policy.DataRequest.user": PersonalField("to answer the request", _DUTY, "as proof that it was done", KEPT),
+    "policy.Hold.person": PersonalField("to keep what a duty or a dispute needs", _DUTY, "as proof of the hold", KEPT),
+    "policy.Hold.user": PersonalField("to keep what a duty or a dispute needs", _DUTY, "as proof of the hold", KEPT),
     "policy.Export.user": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the log", KEPT),
     "policy.MediaView.reviewer": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
     "policy.MediaView.reason": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", BLANK),
@@ -89,7 +91,10 @@ ELSEWHERE: dict[str, str] = {
     ),
     "files of works": "The original and the signed file may carry an author's name; they stay as long as the work.",
     "bundles of regulators": "Opened reasons name nobody; a bundle that was taken along is out of our reach.",
-    "backups": "As long as the operator keeps them. A key that was destroyed is still in older ones.",
+    "backups": (
+        "As long as the operator keeps them. A key that was destroyed is still in older ones; when one of them is "
+        "restored, the key is destroyed again before the office opens."
+    ),
 }
 
 # Looked at, and found to hold nothing about a person, with the reason.
@@ -132,6 +137,7 @@ NOT_PERSONAL: dict[str, str] = {
     "policy.Clock.legal_status": "enumeration",
     "policy.Clock.trace": "sentences about rules and dates",
     "policy.DataRequest.receipt": "counts, indices and roots",
+    "policy.Hold.basis": "rule",
     "policy.Export.types": "enumeration",
     "policy.Export.purpose": "an authority's purpose, part of the public account of its accesses",
     "policy.Export.key": "address of a file",

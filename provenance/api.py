@@ -1,18 +1,15 @@
 """/api/v1/assets and /api/v1/verifications: thin doors to registration, verification and delivery."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import FileResponse
+from django.http import FileResponse, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import BasePermission
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
@@ -21,13 +18,16 @@ from rest_framework.views import APIView
 from accounts.models import MachineToken, Role, Scope, User
 from accounts.permissions import Public, allow
 from core import storage
+from core.canonical import Json
 from core.http import one_file
-from core.problems import Conflict, NotFound
-from ledger.api import ReceiptSerializer
-from ledger.receipts import receipt_for
+from core.problems import Conflict, NotFound, Problem
+from ledger.acknowledgements import acknowledge
+from ledger.api import CHECKPOINT, AnyAccept, AsItIs, ReceiptSerializer, holder_of, json_file, wants_cosigned
+from ledger.receipts import cosigned_receipt_for, receipt_for
 from provenance.api_shapes import (
     AssetSerializer,
     QuestionSerializer,
+    RegisteredSerializer,
     RegistrationSerializer,
     ReportSerializer,
     asset_as_dict,
@@ -79,7 +79,7 @@ class AssetsView(generics.ListAPIView[Asset]):
     @extend_schema(
         operation_id="assets_register",
         request={"multipart/form-data": RegistrationSerializer},
-        responses={201: AssetSerializer, **problems(400, 401, 403, 409, 413, 415, 422, 429)},
+        responses={201: RegisteredSerializer, **problems(400, 401, 403, 409, 413, 415, 422, 429)},
     )
     def post(self, request: Request) -> Response:
         upload = one_file(request.FILES)
@@ -96,8 +96,16 @@ class AssetsView(generics.ListAPIView[Asset]):
                 training=values["training"],
                 filename=upload.name or "",
             )
-        body = asset_as_dict(asset, owner)
+        body = {**asset_as_dict(asset, owner), "acknowledgement": _acknowledged(asset)}
         return Response(body, status=status.HTTP_201_CREATED, headers={"Location": body["links"]["self"]})
+
+
+def _acknowledged(asset: Asset) -> Json:
+    """The log's promise for the registration, None where it cannot be signed: the work is registered all the same."""
+    try:
+        return acknowledge(asset.entry).as_dict()
+    except Problem:
+        return None
 
 
 class AssetView(APIView):
@@ -110,36 +118,12 @@ class AssetView(APIView):
         return Response(asset_as_dict(visible_asset(request, asset_id), viewer_of(request)))
 
 
-class _AsItIs(BaseRenderer):
-    """Names the media types of files in the schema; the response is a stream and is not rendered."""
-
-    media_type = "application/octet-stream"
-    format = "bin"
-
-    def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
-    ) -> Any:
-        return data
-
-
-class _AnyAccept(BaseContentNegotiation):
-    """A stored file has one form; whatever the caller says it accepts, that is what there is."""
-
-    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
-        return next(iter(parsers), None)
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type
-
-
 class AssetFileView(APIView):
     """The signed file, as an attachment."""
 
     permission_classes = [Public]
-    renderer_classes = [_AsItIs]
-    content_negotiation_class = _AnyAccept
+    renderer_classes = [AsItIs]
+    content_negotiation_class = AnyAccept
 
     @extend_schema(
         operation_id="assets_file",
@@ -157,16 +141,22 @@ class AssetReceiptView(APIView):
 
     permission_classes = [Public]
 
-    @extend_schema(operation_id="assets_receipt", responses={200: ReceiptSerializer, **problems(401, 404, 409, 429)})
-    def get(self, request: Request, asset_id: UUID) -> Response:
-        receipt = receipt_for(visible_asset(request, asset_id).entry)
+    @extend_schema(
+        operation_id="assets_receipt",
+        parameters=[CHECKPOINT],
+        responses={200: ReceiptSerializer, **problems(401, 404, 409, 429)},
+    )
+    def get(self, request: Request, asset_id: UUID) -> HttpResponse:
+        entry, holder = visible_asset(request, asset_id).entry, holder_of(request)
+        cosigned = wants_cosigned(request)
+        receipt = cosigned_receipt_for(entry, holder=holder) if cosigned else receipt_for(entry, holder=holder)
         if receipt is None:
             raise Conflict(
                 "The entry is in the ledger and waits for the next signed checkpoint.",
                 code="receipt.pending",
-                next_step="Ask again in a few seconds.",
+                next_step="Ask again in a few seconds; the acknowledgement is there at once.",
             )
-        return Response(receipt.as_dict())
+        return json_file(receipt.as_json(), f"receipt-{asset_id}.json")
 
 
 class VerificationAnonThrottle(AnonRateThrottle):

@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
 from accounts.models import User
+from ledger.api import AcknowledgementSerializer
 from provenance.delivery import Viewer
 from provenance.models import Asset, Rendition
 from provenance.registration import TITLE_LENGTH
@@ -79,6 +80,14 @@ class AssetSerializer(serializers.Serializer[Any]):
     manifest = ManifestSerializer()
     near_duplicates = NearDuplicateSerializer(many=True, help_text="Found at registration; for the owner only.")
     links = serializers.DictField(child=serializers.CharField())
+
+
+class RegisteredSerializer(AssetSerializer):
+    """A work that was registered this moment."""
+
+    acknowledgement = AcknowledgementSerializer(
+        allow_null=True, help_text="The log's promise; null when the office cannot sign it now, see `links`."
+    )
 
 
 class FileSerializer(serializers.Serializer[Any]):
@@ -154,6 +163,7 @@ def asset_as_dict(asset: Asset, viewer: Viewer) -> Mapping[str, Any]:
             "self": here,
             "file": f"{here}/file",
             "receipt": f"{here}/receipt",
+            "acknowledgement": f"/api/v1/log/acknowledgements/{asset.entry_id}",
             "page": f"/assets/{asset.pk}/",
         },
     }

@@ -21,6 +21,7 @@ from rest_framework.test import APIClient
 from accounts.models import Membership, Organisation, Role, User
 from core import jobs
 from core.models import Job
+from ledger import proofs
 from tests.append_only import let_flush_through
 
 let_flush_through()
@@ -46,6 +47,7 @@ def _fresh_ground(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: p
             request.getfixturevalue(ground)  # an autouse fixture comes before the database is opened for the test
             cache.clear()
             break
+    proofs.forget()
     yield
     for folder in ("media", "scratch", "ledger"):
         shutil.rmtree(Path(settings.ASSAY_VAR) / folder, ignore_errors=True)

@@ -1,7 +1,5 @@
-"""The public pages of a registered work: what it is, its receipt, its files."""
+"""The public pages of a registered work: what it is, its files. Its receipt is `web.receipts`'."""
 
-import base64
-import json
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_not_required
@@ -13,14 +11,13 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from core import storage
-from core.problems import Forbidden, NotFound, Problem
+from core.problems import Forbidden, NotFound
 from detection.models import Finding, Run
-from ledger.receipts import Receipt, receipt_for
+from ledger.receipts import receipt_for
 from policy import consent
 from policy.models import Case
 from provenance.media import SUFFIXES
 from provenance.models import Asset, Rendition
-from web.merkle_picture import inclusion_picture
 
 GRAVE = 3  # policy.models.SEVERITY: the body or safety of a person, or a child
 ADULTS = "This work is restricted to adults."
@@ -87,66 +84,6 @@ def public_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 def examinations(asset: Asset) -> list[Run]:
     findings = Prefetch("findings", queryset=Finding.objects.order_by("pk"))
     return list(asset.runs.prefetch_related(findings).order_by("detector", "pk"))
-
-
-@login_not_required
-@require_safe
-def receipt(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The receipt of the registration: a picture of the proof, words, and how to check it oneself."""
-    asset = asset_for(request, pk)
-    found = receipt_for(asset.entry)
-    context: dict[str, object] = {"asset": asset, "receipt": found}
-    if found is not None:
-        context |= _explained(found)
-    template = "web/_receipt.html" if getattr(request, "htmx", False) else "web/receipt.html"
-    return render(request, template, context)
-
-
-def _explained(found: Receipt) -> dict[str, object]:
-    lines = found.checkpoint.split("\n")
-    fields = found.as_dict()
-    return {
-        "size": int(lines[1]),
-        "root": base64.b64decode(lines[2]).hex(),
-        "leaf_hash": fields["leaf_hash"],
-        "leaf_json": json.dumps(fields["entry"], indent=2, ensure_ascii=False),
-        "picture": inclusion_picture(found.index, int(lines[1]), bytes.fromhex(str(fields["leaf_hash"])), found.proof),
-    }
-
-
-@login_not_required
-@require_safe
-def receipt_json(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The receipt as a file that `ledger` verifies offline."""
-    asset = asset_for(request, pk)
-    body = json.dumps(_signed_receipt(asset).as_dict(), indent=2) + "\n"
-    return _download(body, "application/json", f"receipt-{asset.pk}.json")
-
-
-@login_not_required
-@require_safe
-def receipt_proof(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The inclusion proof in the C2SP tlog-proof format, for any client of such logs."""
-    asset = asset_for(request, pk)
-    return _download(_signed_receipt(asset).as_tlog_proof(), "text/plain; charset=utf-8", f"{asset.pk}.tlog-proof")
-
-
-def _signed_receipt(asset: Asset) -> Receipt:
-    found = receipt_for(asset.entry)
-    if found is None:
-        raise Problem(
-            "receipt.pending",
-            "The receipt is not signed yet",
-            status=404,
-            detail="The entry waits for the next checkpoint, which takes a few seconds.",
-            next_step="Try again in a moment.",
-        )
-    return found
-
-
-def _download(body: str, content_type: str, name: str) -> HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-cache"}
-    return HttpResponse(body, content_type=content_type, headers=headers)
 
 
 # --- Files ---------------------------------------------------------------------------------------------------------

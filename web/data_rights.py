@@ -102,7 +102,10 @@ def _erase(request: HttpRequest, who: Who, form: EraseForm) -> HttpResponse | No
     if isinstance(who, User):
         logout(request)
     request.session[_RECEIPT] = str(made.pk)
-    messages.success(request, "Erased. This is your receipt.")
+    if made.state == DataRequest.State.PARTLY_DONE:
+        messages.info(request, "Recorded. A legal hold keeps a part for now; it is erased when the hold ends.")
+    else:
+        messages.success(request, "Erased. This is your receipt.")
     return redirect("my_data_receipt")
 
 

@@ -11,6 +11,7 @@ from accounts.access import signed_in
 from accounts.models import REVIEWERS, Role, User
 from core.models import Job
 from core.problems import NotFound
+from ledger import alarms
 from policy.models import Appeal, Case
 from provenance.models import Asset
 
@@ -19,7 +20,8 @@ from provenance.models import Asset
 @never_cache
 def desk(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
-    return render(request, "web/desk.html", {"person": user, "cards": list(_cards(user))})
+    found = alarms.open_alarms() if user.has_role(Role.OPERATOR) else []
+    return render(request, "web/desk.html", {"person": user, "cards": list(_cards(user)), "alarms": found})
 
 
 def _cards(user: User) -> list[dict[str, object]]:

@@ -93,6 +93,7 @@ _PROCESS = frozenset(
         "erasure",
         "export",
         "data",
+        "hold",
         "log",
     }
 )

@@ -2,14 +2,16 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from web import assets, desk, home, login_links, office, register, studio, tokens
+from web import assets, desk, home, login_links, office, receipts, register, studio, tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("assets/<uuid:pk>/", assets.public_page, name="asset"),
-    path("assets/<uuid:pk>/receipt/", assets.receipt, name="asset_receipt"),
-    path("assets/<uuid:pk>/receipt.json", assets.receipt_json, name="asset_receipt_json"),
-    path("assets/<uuid:pk>/receipt.tlog-proof", assets.receipt_proof, name="asset_receipt_proof"),
+    path("assets/<uuid:pk>/receipt/", receipts.receipt, name="asset_receipt"),
+    path("assets/<uuid:pk>/receipt.json", receipts.receipt_json, name="asset_receipt_json"),
+    path("assets/<uuid:pk>/receipt.tlog-proof", receipts.receipt_proof, name="asset_receipt_proof"),
+    path("assets/<uuid:pk>/receipt.cose", receipts.receipt_cose, name="asset_receipt_cose"),
+    path("assets/<uuid:pk>/acknowledgement.json", receipts.acknowledgement, name="asset_acknowledgement"),
     path("assets/<uuid:pk>/file/", assets.signed_file, name="asset_file"),
     path("assets/<uuid:pk>/preview/", assets.preview, name="asset_preview"),
     path("assets/<uuid:pk>/heat/<uuid:finding>/", assets.heat_map, name="asset_heat_map"),

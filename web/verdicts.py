@@ -148,4 +148,10 @@ EVENTS: Mapping[str, Text] = {
     "role:granted": _("A role was given to a person"),
     "login_link:made": _("A one-time login link was made"),
     "login_link:used": _("A one-time login link was used"),
+    "key:rotated": _("The log’s key was replaced"),
+    "log:succeeded": _("The log went on under a new name"),
+    "record:changed": _("Records were changed without an entry"),
+    "hold:placed": _("A legal hold was placed"),
+    "hold:released": _("A legal hold was released"),
+    "log:recovered": _("The log was recovered from its published copy"),
 }

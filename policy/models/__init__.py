@@ -8,7 +8,7 @@ lists them all.
 from policy.models.cases import SEVERITY, Case, Category, Exemption, Flag, Notice
 from policy.models.decisions import Action, Affected, Appeal, Decision, StatementOfReasons
 from policy.models.people import Consent, ConsentEvent, Depiction, Person, Purpose
-from policy.models.records import Clock, DataRequest, Export, MediaView, PipelineStep
+from policy.models.records import Clock, DataRequest, Export, Hold, MediaView, PipelineStep
 
 __all__ = [
     "SEVERITY",
@@ -26,6 +26,7 @@ __all__ = [
     "Exemption",
     "Export",
     "Flag",
+    "Hold",
     "MediaView",
     "Notice",
     "Person",

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from core.clock import now
 from core.states import Moves
@@ -83,6 +84,35 @@ class DataRequest(Row):
 
     def __str__(self) -> str:
         return f"data request: {self.get_kind_display()} ({self.state})"
+
+
+class Hold(Row):
+    """A legal hold (I11): what must be kept although its erasure is asked for, on which ground, looked at again when.
+
+    Exactly one subject. Who placed and who released it is sealed in the entries.
+    """
+
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="holds")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="holds")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, null=True, related_name="holds")
+    asset = models.ForeignKey("provenance.Asset", on_delete=models.PROTECT, null=True, related_name="holds")
+    basis = models.CharField(max_length=60, help_text="Rule id.")
+    review_date = models.DateField(help_text="By when somebody asks whether it is still needed.")
+    released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="a_hold_has_one_subject",
+                condition=Q(person__isnull=False, user__isnull=True, case__isnull=True, asset__isnull=True)
+                | Q(person__isnull=True, user__isnull=False, case__isnull=True, asset__isnull=True)
+                | Q(person__isnull=True, user__isnull=True, case__isnull=False, asset__isnull=True)
+                | Q(person__isnull=True, user__isnull=True, case__isnull=True, asset__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"hold {str(self.pk)[-6:]}, {self.basis}, review {self.review_date:%Y-%m-%d}"
 
 
 class Export(Row):

@@ -16,7 +16,8 @@ PUBLIC_PAGES = {
     "home", "asset", "asset_receipt", "asset_receipt_json", "asset_receipt_proof", "asset_file",
     "asset_preview", "asset_heat_map", "register", "detectors", "problem", "healthz", "robots",
     "favicon", "login_link", "rules", "rule", "log_checkpoint", "log_key", "log_tile",
-    "log_entry_bundle", "schema", "api_docs",
+    "log_entry_bundle", "log_policy", "log_rotations", "log_promise_key", "log_tsa_certificate", "asset_receipt_cose",
+    "asset_acknowledgement", "schema", "api_docs",
     # Behind a secret instead of an account: a notice's number and PIN, a consent link.
     "report", "report_done", "notice", "notice_status", "notice_complete", "notice_appeal",
     "notice_close", "consent", "consent_answer", "consent_picture", "consent_receipt", "my_data",
@@ -32,7 +33,9 @@ PUBLIC_API = {
     "/api/v1/assets/<uuid>", "/api/v1/assets/<uuid>/file", "/api/v1/assets/<uuid>/receipt",
     "/api/v1/assets/<uuid>/findings", "/api/v1/verifications", "/api/v1/notices",
     "/api/v1/notices/<str>", "/api/v1/log/entries/<int>/receipt", "/api/v1/findings/<uuid>/heatmap",
-    "/api/v1/log/consistency",
+    "/api/v1/log/consistency", "/api/v1/log/leaves", "/api/v1/log/entries/<int>",
+    "/api/v1/log/entries/<int>/proof", "/api/v1/log/entries/<int>/receipt.cose",
+    "/api/v1/log/acknowledgements/<int>",
     # With the PIN of a notice in a header, or as the signed-in uploader.
     "/api/v1/decisions/<uuid>/appeals",
 }  # fmt: skip

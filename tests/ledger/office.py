@@ -26,7 +26,7 @@ def main() -> None:
         with transaction.atomic():
             Organisation.objects.create(name=name)
             entry = log.append(
-                EventType.ASSET_REGISTERED,
+                EventType.ACCESS_AUDITED,
                 actor="user:alice",
                 role="creator",
                 facts={"row": name},

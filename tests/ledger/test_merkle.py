@@ -15,8 +15,27 @@ ROOTS = {
     1: "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
     2: "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
     3: "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+    4: "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    5: "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+    6: "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+    7: "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
     8: "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 }
+# (index, size) and (old, new) -> the published proofs, in hex.
+_A = "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7"
+_B = "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e"
+_C = "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4"
+_D = "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"
+_E = "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0"
+_F = "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a"
+INCLUSION = {
+    (0, 1): [],
+    (0, 8): [_A, _B, _C],
+    (5, 8): [_D, _E, ROOTS[4]],
+    (2, 3): [ROOTS[2]],
+    (1, 5): [ROOTS[1], _B, _D],
+}
+CONSISTENCY = {(1, 1): [], (1, 8): [_A, _B, _C], (6, 8): [_F, _E, ROOTS[4]], (2, 5): [_B, _D]}
 
 
 def reference_root(leaves: list[bytes]) -> bytes:
@@ -45,6 +64,92 @@ sizes = st.one_of(st.integers(1, 40), st.integers(250, 264), st.integers(500, 80
 def test_published_roots_come_out(size: int) -> None:
     hashes = [merkle.leaf_hash(bytes.fromhex(leaf)) for leaf in LEAVES[:size]]
     assert merkle.root_of(hashes).hex() == ROOTS[size]
+
+
+def published_tree(size: int) -> tuple[list[bytes], tiles.Nodes]:
+    hashes = [merkle.leaf_hash(bytes.fromhex(leaf)) for leaf in LEAVES[:size]]
+    stored = tiles.grow(lambda level, n: b"", 0, hashes)
+    return hashes, tiles.Nodes(lambda level, n: stored[level, n])
+
+
+@pytest.mark.parametrize(("index", "size"), INCLUSION)
+def test_published_inclusion_proofs_come_out_and_hold(index: int, size: int) -> None:
+    hashes, node = published_tree(size)
+    proof = merkle.inclusion(node, index, size)
+    assert [value.hex() for value in proof] == INCLUSION[index, size]
+    merkle.verify_inclusion(hashes[index], index, size, proof, bytes.fromhex(ROOTS[size]))
+
+
+@pytest.mark.parametrize(("old", "new"), CONSISTENCY)
+def test_published_consistency_proofs_come_out_and_hold(old: int, new: int) -> None:
+    _, node = published_tree(new)
+    proof = merkle.consistency(node, old, new)
+    assert [value.hex() for value in proof] == CONSISTENCY[old, new]
+    merkle.verify_consistency(old, bytes.fromhex(ROOTS[old]), new, bytes.fromhex(ROOTS[new]), proof)
+
+
+def test_the_published_wrong_statements_are_refused() -> None:
+    """The probes of the certificate-transparency tests: each statement about the tree of 8, wrong in one thing."""
+    hashes, node = published_tree(8)
+    root, empty, other = bytes.fromhex(ROOTS[8]), merkle.EMPTY_ROOT, merkle.leaf_hash(b"other")
+    for index, size in [(i, n) for n in range(1, 9) for i in range(n)]:
+        proof, right = merkle.inclusion(node, index, size), bytes.fromhex(ROOTS[size])
+        statements = [
+            (index - 1, size, proof, right), (index + 1, size, proof, right), (index ^ 2, size, proof, right),
+            (index, size * 2, proof, right), (index, size // 2, proof, right), (index, size, proof, other),
+            (index, size, proof, empty), (index, size, [*proof, right], right), (index, size, [right, *proof], right),
+            (index, size, [*proof, b""], right), (index, size, [b"", *proof], right), (index, size, proof, right[:31]),
+        ]  # fmt: skip
+        statements += [(index, size, proof[:-1], right), (index, size, proof[1:], right)] if proof else []
+        for at, of, path, expected in statements:
+            with pytest.raises(merkle.ProofError):
+                merkle.verify_inclusion(hashes[index], at, of, path, expected)
+    with pytest.raises(merkle.ProofError):
+        merkle.verify_inclusion(hashes[0], 0, 0, [], root)
+
+
+def test_consistency_at_the_edges_zero_equal_and_powers_of_two() -> None:
+    _, node = published_tree(8)
+    root = {size: bytes.fromhex(hashed) for size, hashed in ROOTS.items()}
+    for size in range(9):
+        merkle.verify_consistency(0, root[0], size, root[size], [])
+        merkle.verify_consistency(size, root[size], size, root[size], [])
+    for old in (1, 2, 4):  # the old root itself is not in the proof: the verifier has it
+        proof = merkle.consistency(node, old, 8)
+        assert root[old] not in proof
+        merkle.verify_consistency(old, root[old], 8, root[8], proof)
+    wrong = [
+        (0, root[0], 8, root[8], [root[4]]), (0, root[1], 8, root[8], []), (8, root[8], 8, root[4], []),
+        (8, root[8], 8, root[8], [root[8]]), (8, root[8], 7, root[7], []), (-1, root[0], 8, root[8], []),
+        (4, root[4], 8, root[8], []), (4, root[2], 8, root[8], merkle.consistency(node, 4, 8)),
+        (4, root[4], 8, root[8], [*merkle.consistency(node, 4, 8), root[4]]), (6, root[6], 8, root[8], [root[4]] * 3),
+        (4, root[4], 8, root[8], [b"short"]), (4, root[4][:31], 8, root[8], merkle.consistency(node, 4, 8)),
+    ]  # fmt: skip
+    for old, before, new, after, path in wrong:
+        with pytest.raises(merkle.ProofError):
+            merkle.verify_consistency(old, before, new, after, path)
+
+
+def test_a_frontier_grows_by_whole_subtrees_where_they_fit() -> None:
+    _, hashes, _ = tree(700)
+    by_leaf, by_tile = merkle.Frontier(), merkle.Frontier()
+    for value in hashes:
+        by_leaf.add(value)
+    for n in range(2):
+        by_tile.add(tiles.fold(b"".join(hashes[256 * n : 256 * n + 256])), tiles.HEIGHT)
+    before = by_tile.copy()
+    for value in hashes[512:]:
+        by_tile.add(value)
+    assert (by_tile.root(), by_tile.size) == (by_leaf.root(), 700)
+    assert (before.root(), before.size) == (merkle.root_of(hashes[:512]), 512)
+    with pytest.raises(merkle.ProofError):
+        by_tile.add(hashes[0], tiles.HEIGHT)
+
+
+def test_only_a_full_tile_folds() -> None:
+    for tile in (b"", b"x" * 32 * 255, b"x" * 32 * 257):
+        with pytest.raises(tiles.BadTile):
+            tiles.fold(tile)
 
 
 @settings(max_examples=60, deadline=None)

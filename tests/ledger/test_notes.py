@@ -66,6 +66,18 @@ def test_an_unknown_second_signature_is_ignored_and_a_bad_known_one_refuses() ->
         "a control character": SIGNED.replace("log.example/one\n7", "log.example/one\r\n7"),
         "base64 without padding": SIGNED.rstrip("\n").rstrip("=") + "\n",
         "empty": "",
+        "CRLF everywhere": SIGNED.replace("\n", "\r\n"),
+        "CRLF after the signature": SIGNED[:-1] + "\r\n",
+        "a NUL": SIGNED.replace("log.example/one\n7", "log.example/one\0\n7"),
+        "a tab": SIGNED.replace("\n7\n", "\n7\t\n"),
+        "no text": "\n" + SIGNED.splitlines(keepends=True)[-1],
+        "only an empty line as text": "\n\n" + SIGNED.splitlines(keepends=True)[-1],
+        "a signature of four bytes": SIGNED.rsplit(" ", 1)[0] + " AAAAAA==\n",
+        "a signature with padding bits": SIGNED.rsplit(" ", 1)[0] + " AAAAAAB=\n",
+        "an empty name": SIGNED.replace("— log.example/one ", "—  "),
+        "a plus in a name": SIGNED.replace("— log.example/one ", "— log.example+one "),
+        "an unknown key twice": SIGNED + 2 * notes.Signature("x", 7, b"s" * 64).line(),
+        "an empty line between signatures": SIGNED + "\n" + notes.Signature("x", 7, b"s" * 64).line(),
     }.items(),
     ids=lambda item: item[0] if isinstance(item, tuple) else None,
 )
@@ -79,6 +91,13 @@ def test_a_note_that_is_not_utf8_or_too_long_is_refused() -> None:
         notes.parse(b"\xff\n\n" + SIGNED.encode())
     with pytest.raises(notes.BadNote):
         notes.parse("a" * (notes.MAX_NOTE_BYTES + 1))
+
+
+def test_sixty_four_signatures_are_read_and_one_more_is_not() -> None:
+    lines = [notes.Signature(f"w{n}", n, b"s" * 64).line() for n in range(64)]
+    assert notes.open_checkpoint(SIGNED + "".join(lines[:63]), LOG.name, [LOG.verifier]) == HEAD
+    with pytest.raises(notes.BadNote, match="too many"):
+        notes.parse(SIGNED + "".join(lines))
 
 
 @pytest.mark.parametrize("size", ["007", "-1", "+7", "7 ", "", "٧", str(1 << 63), "1" * 5000])
@@ -183,8 +202,27 @@ def test_the_verifiers_canonical_json_is_that_of_the_service(value: object) -> N
         b"NaN",
         b"[1,]",
         b"[" * 99999,
+        b"[" * 65 + b"]" * 65,
+        b"-0",
+        b"9007199254740992",
+        b"-9007199254740992",
+        b"1" * 5000,
+        b"Infinity",
+        b'{"a":[1.5]}',
+        b"\xef\xbb\xbf{}",
+        b'"\xed\xa0\x80"',
+        b'"\\ud800"',
+        '{"\uffff":1,"😀":2}'.encode(),
     ],
 )
 def test_json_in_any_other_form_is_refused(data: bytes) -> None:
     with pytest.raises(jcs.NotCanonical):
         jcs.decode(data)
+
+
+def test_json_is_nested_sixty_four_deep_and_no_deeper() -> None:
+    deep = b"[" * 64 + b"]" * 64
+    assert jcs.encode(jcs.decode(deep)) == deep
+    assert jcs.decode(b'["' + b"[" * 99 + b'"]') == ["[" * 99]
+    with pytest.raises(jcs.NotCanonical):
+        jcs.encode([jcs.decode(deep)])

@@ -14,10 +14,25 @@ from pathlib import Path
 
 import pytest
 
-from ledger import audit, bundleformat, container, custody, jcs, keys, notes, receipts, sequencer, vault, verify
+from ledger import (
+    audit,
+    bundleformat,
+    container,
+    custody,
+    jcs,
+    keys,
+    notes,
+    receipts,
+    sequencer,
+    verify,
+    verify_checks,
+    verify_log,
+    verify_source,
+)
 from ledger.bundle import MAX_ENTRIES, write_bundle
 from ledger.models import Entry
-from tests.ledger.conftest import DANA, Record
+from tests.ledger import forge
+from tests.ledger.conftest import DANA, Record, erase
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +66,7 @@ def failures(data: bytes, key: keys.LogVerifier | None = None) -> dict[str, str]
     return {check.name: check.message for check in verdict.checks if check.ok is False}
 
 
-def resigned(members: Members, signer: keys.LogSigner) -> bytes:
+def resigned(members: Members, signer: notes.Signer) -> bytes:
     """What the holder of a signing key can make of changed members."""
     manifest = json.loads(members[bundleformat.MANIFEST])
     content = {n: d for n, d in members.items() if n not in (bundleformat.MANIFEST, bundleformat.SIGNATURE)}
@@ -64,7 +79,8 @@ def resigned(members: Members, signer: keys.LogSigner) -> bytes:
 def test_an_untouched_bundle_is_verified_with_and_without_the_key(bundle: bytes) -> None:
     assert failures(bundle) == {}
     assert failures(bundle, custody.log_verifier()) == {}
-    assert verify.verify_file(bundle).key_from == "bundle"
+    assert verify.verify_file(bundle).key_from == "file"
+    assert verify.verify_file(bundle, custody.log_verifier()).key_from == "argument"
 
 
 def test_a_bundle_of_the_whole_log_gives_the_signed_root(signed_log: Callable[[int], list[Entry]]) -> None:
@@ -89,8 +105,8 @@ def test_any_zip_program_reads_it(bundle: bytes) -> None:
 
 def test_one_changed_byte_in_any_member_is_named(bundle: bytes) -> None:
     members, chance = container.read(bundle), random.Random(2)
-    assert len(members) == 2 + 6 + 3
-    for name, data in members.items():
+    assert len(members) == 2 + 7 + 3
+    for name, data in [(name, data) for name, data in members.items() if data]:
         places = {0, len(data) - 1, *(chance.randrange(len(data)) for _ in range(25))}
         for place in places:
             changed = bytearray(data)
@@ -160,7 +176,7 @@ def test_a_member_twice_or_with_an_escaping_name_cannot_be_written_or_read(bundl
     assert "zip file" in failures(first + bundle)
 
 
-@pytest.mark.parametrize("removed", ["leaves.jsonl", "proofs/2.tlog-proof", "manifest.json", "manifest.sig", "key.txt"])
+@pytest.mark.parametrize("removed", ["leaves.jsonl", "proofs/2.tlog-proof", "manifest.json", "manifest.sig", "policy"])
 def test_a_missing_member_is_named(bundle: bytes, removed: str) -> None:
     members = container.read(bundle)
     del members[removed]
@@ -178,7 +194,7 @@ def test_mallorys_own_log_is_refused_when_the_key_is_known(bundle: bytes) -> Non
     members = container.read(bundle)
     body = notes.parse(members["checkpoint"]).text
     members["checkpoint"] = str(notes.sign(body, mallory)).encode()
-    members["key.txt"] = f"{mallory.verifier.vkey}\n".encode()
+    members["policy"] = f"log {mallory.verifier.vkey}\nquorum none\n".encode()
     for name in [name for name in members if name.startswith("proofs/")]:
         head = members[name].partition(b"\n\n")[0]
         members[name] = head + b"\n\n" + members["checkpoint"]
@@ -249,7 +265,7 @@ def test_a_signed_manifest_that_makes_no_sense_is_refused(bundle: bytes, change:
 
 def test_old_bundles_and_the_log_verify_after_an_erasure_and_new_ones_show_nothing(bundle: bytes) -> None:
     before = audit.check_log()
-    assert vault.destroy(DANA)
+    assert erase(DANA).indices
     assert failures(bundle, custody.log_verifier()) == {}
     new = export(1, 3)
     assert failures(new, custody.log_verifier()) == {}
@@ -291,22 +307,23 @@ def test_a_receipt_verifies_with_the_logs_key_and_no_change_of_it_does(bundle: b
     receipt = receipts.receipt_for(Entry.objects.get(sequence__index=2))
     assert receipt is not None
     fields, key = dict(receipt.as_dict()), custody.log_verifier()
-    assert failures(json.dumps(fields).encode(), key) == {}
-    assert "give the log's key" in failures(json.dumps(fields).encode())["checkpoint"]
+    assert failures(jcs.encode(fields), key) == {}
+    assert verify.verify_file(jcs.encode(fields)).key_from == "file"
     other = receipts.receipt_for(Entry.objects.get(sequence__index=3))
     assert other is not None
     for name, value in other.as_dict().items():
         if value != fields[name]:
-            assert failures(json.dumps({**fields, name: value}).encode(), key), name
-    assert failures(json.dumps({**other.as_dict(), "index": 2}).encode(), key)
+            assert failures(jcs.encode({**fields, name: value}), key), name
+    assert failures(jcs.encode({**other.as_dict(), "index": 2}), key)
 
 
 def test_a_receipt_says_each_thing_once_and_nothing_else(bundle: bytes) -> None:
     receipt = receipts.receipt_for(Entry.objects.get(sequence__index=2))
     assert receipt is not None
-    text, key = json.dumps(receipt.as_dict()), custody.log_verifier()
-    assert "twice" in failures(('{"index": 7, ' + text[1:]).encode(), key)["receipt"]
-    assert "too many: verdict" in failures(('{"verdict": "genuine", ' + text[1:]).encode(), key)["receipt"]
+    fields, key = receipt.as_dict(), custody.log_verifier()
+    assert "canonical" in failures(json.dumps(fields).encode(), key)["receipt"]
+    assert "canonical" in failures(b'{"index":7,' + jcs.encode(fields)[1:], key)["receipt"]
+    assert "too many: verdict" in failures(jcs.encode({**fields, "verdict": "genuine"}), key)["receipt"]
 
 
 @pytest.fixture
@@ -334,7 +351,7 @@ def test_the_command_works_on_a_bare_machine(
     file.write_bytes(bundle)
     good = bare(file, "--key", key.vkey)
     assert (good.returncode, good.stderr) == (0, "")
-    assert good.stdout.count("✓") == 11
+    assert good.stdout.count("✓") == 14
     assert "bundle.zip: verified" in good.stdout
     without = bare(file)
     assert without.returncode == 0
@@ -345,5 +362,75 @@ def test_the_command_works_on_a_bare_machine(
     assert bad.returncode == 1
     assert json.loads(bad.stdout)["ok"] is False
     assert "disclosures" in [check["name"] for check in json.loads(bad.stdout)["checks"] if check["ok"] is False]
-    for wrong in ([], [tmp_path / "none.zip"], [file, "--key", "nonsense"], [tmp_path]):
-        assert bare(*wrong).returncode == 2
+    for wrong in (
+        [], [tmp_path / "none.zip"], [file, "--key", "nonsense"], [file, "--tree-only"], [file, "--since", file],
+        [file, "--policy", file], [file, "--policy", tmp_path / "none"], ["http:///", "--tree-only"],
+    ):  # fmt: skip
+        done = bare(*wrong)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), wrong
+
+
+def test_a_whole_log_in_a_folder_is_verified_on_a_bare_machine(
+    bare: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    log, earlier, own = tmp_path / "log", tmp_path / "earlier", tmp_path / "own-policy"
+    log.mkdir()
+    hashes = forge.write_log(log, forge.many_leaves(600, 100), forge.LOG, forge.WITNESS)
+    earlier.write_text(forge.note(f"{forge.ORIGIN}\n300\n{forge.b64(forge.root_of(hashes[:300]))}\n", forge.LOG))
+    own.write_text(forge.policy("greta"))
+    good = bare(log, "--policy", own, "--since", earlier)
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "cosigned by greta" in good.stdout
+    assert "each of 600 entries is canonical and hashes to its tile" in good.stdout
+    assert "the first 300 entries are those of the earlier checkpoint" in good.stdout
+    assert "log: verified" in good.stdout
+    earlier.write_text(forge.note(f"{forge.ORIGIN}\n300\n{forge.b64(hashes[0])}\n", forge.LOG))
+    assert "✗ consistency: the first 300 entries are not those" in bare(log, "--since", earlier).stdout
+    entries = log / "tile/entries/001"
+    entries.write_bytes(entries.read_bytes().replace(b'{"n":300,', b'{"n":301,'))
+    bad = bare(log, "--key", forge.LOG.vkey)
+    assert bad.returncode == 1
+    assert "tile/0/001: hash 44 is not that of entry 300: the one or the other was changed" in bad.stdout
+
+
+def test_what_is_missing_or_too_large_in_a_log_is_named(tmp_path: Path) -> None:
+    forge.write_log(tmp_path, forge.many_leaves(300, 100))
+
+    def problem() -> str:
+        verdict = verify_log.Log(verify_source.Folder(tmp_path), verify_checks.Trust()).verdict
+        return next((check.message for check in verdict.checks if check.ok is False), "")
+
+    assert problem() == ""
+    tile = tmp_path / "tile/1/000.p/1"
+    tile.unlink()
+    assert problem() == "tile/1/000.p/1 is missing"
+    tile.write_bytes(b"\0" * 8193)
+    assert problem() == "tile/1/000.p/1 is larger than 8192 bytes, which nothing of its kind may be"
+    tile.write_bytes(b"\0" * 64)
+    assert problem() == "tile/1/000.p/1 holds 64 bytes instead of 32"
+    (tmp_path / "key").unlink()
+    assert "publishes no key" in problem()
+    (tmp_path / "checkpoint").unlink()
+    assert "not the place of a log" in problem()
+
+
+def test_tree_only_reads_nothing_of_a_leaf_but_its_bytes(tmp_path: Path) -> None:
+    forge.write_log(tmp_path, [b"not JSON", b"{}"])
+    trust, source = verify_checks.Trust(), verify_source.Folder(tmp_path)
+    assert verify_log.Log(source, trust, tree_only=True).verdict.ok
+    whole = verify_log.Log(source, trust).verdict
+    assert "entry 0 is in the tree, but is not canonical JSON" in whole.checks[-1].message
+
+
+def test_progress_is_told_to_whoever_asks(tmp_path: Path) -> None:
+    forge.write_log(tmp_path, forge.many_leaves(600, 100))
+    told: list[tuple[int, int]] = []
+    source = verify_source.Folder(tmp_path)
+    verify_log.Log(source, verify_checks.Trust(), progress=lambda done, size: told.append((done, size)))
+    assert told == [(256, 600), (512, 600), (600, 600)]
+
+
+@pytest.mark.parametrize("address", ["ftp://x/", "http://", "https:///log", "http://x/?a=b", "file:///etc"])
+def test_an_address_that_is_none_of_a_log_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="http"):
+        verify_source.Web(address)

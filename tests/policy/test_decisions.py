@@ -54,6 +54,7 @@ def test_no_decision_without_a_rule_that_was_in_force(case: Case, rita: User, as
     assert not Decision.objects.exists()
 
 
+@pytest.mark.usefixtures("any_date")
 def test_the_law_counts_as_it_was_when_the_case_was_opened(asset: Asset, file_notice: FileNotice, rita: User) -> None:
     """I13: a notice of the day before keeps the law of that day, although it is decided after."""
     with time_machine.travel("2026-05-18T20:00:00Z"):
@@ -135,6 +136,7 @@ def test_a_statement_is_structured_first_and_says_how_to_appeal(case: Case, rita
     assert "draft" in statement.text
 
 
+@pytest.mark.usefixtures("any_date")
 def test_six_months_to_appeal_come_from_the_dsa(case: Case, rita: User) -> None:
     with time_machine.travel("2026-08-31T10:00:00Z", tick=False):
         decision = decisions.decide(case, rita, outcome="hide", **TERMS)

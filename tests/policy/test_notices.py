@@ -43,6 +43,7 @@ def test_a_different_issue_is_a_different_case(asset: Asset, file_notice: FileNo
     assert Case.objects.count() == 2
 
 
+@pytest.mark.usefixtures("any_date")
 def test_what_a_law_wants_and_is_missing_starts_our_clock_and_not_the_laws(
     asset: Asset, file_notice: FileNotice
 ) -> None:
@@ -132,6 +133,7 @@ def test_wrong_number_wrong_pin_and_locked_read_the_same(asset: Asset, file_noti
     assert len(said) == 1
 
 
+@pytest.mark.usefixtures("any_date")
 def test_a_locked_number_opens_again_after_15_minutes(asset: Asset, file_notice: FileNotice) -> None:
     with time_machine.travel("2026-06-01T12:00:00Z", tick=False) as clock:
         notice, pin = file_notice(asset)

@@ -60,6 +60,8 @@ def test_registering_and_reading_it_back(photo: bytes, alice: User, api: Api) ->
     assert (body["title"], body["source_type"], body["training"]) == ("Rocket", "print", "allowed")
     assert (body["width"], body["height"], body["seconds"]) == (640, 427, None)
     assert body["manifest"]["sha256"] == asset.manifests.get().sha256
+    promised = body.pop("acknowledgement")
+    assert api().get(body["links"]["acknowledgement"]).json() == promised
     assert api().get(made["Location"]).json() == body
     assert [one["id"] for one in api(alice).get("/api/v1/assets").json()["results"]] == [str(asset.pk)]
 

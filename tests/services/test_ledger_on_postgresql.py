@@ -117,7 +117,7 @@ def test_an_entry_whose_transaction_is_still_open_comes_later_and_is_not_lost(of
             [leaf, leaf_hash(leaf), at],
         ).fetchone()
         assert row is not None
-        slow.execute("INSERT INTO ledger_outbox (entry_id) VALUES (%s)", [row[0]])
+        slow.execute("INSERT INTO ledger_outbox (entry_id, transaction) VALUES (%s, %s)", [row[0], "slow"])
         office.run("-m", "tests.ledger.office", "1")
         office.run("manage.py", "sequencer", "--once")
         assert office.sql(f"SELECT 1 FROM ledger_sequence WHERE entry_id > {row[0]}") == [(1,)]
@@ -125,3 +125,14 @@ def test_an_entry_whose_transaction_is_still_open_comes_later_and_is_not_lost(of
     office.run("manage.py", "sequencer", "--once")
     late = office.sql(f'SELECT "index" FROM ledger_sequence WHERE entry_id = {row[0]}')
     assert late == office.sql('SELECT max("index") FROM ledger_sequence')
+
+
+def test_what_mallory_puts_into_the_outbox_without_an_entry_gets_no_index_and_stops_nothing(office: Office) -> None:
+    """The outbox has no foreign key, which every append would pay for."""
+    office.sql("INSERT INTO ledger_outbox (entry_id, transaction) VALUES (999999999, 'mallory')")
+    office.run("-m", "tests.ledger.office", "1")
+    office.run("manage.py", "sequencer", "--once")
+    assert office.sql("SELECT count(*) FROM ledger_outbox") == [(0,)]
+    assert office.sql("SELECT 1 FROM ledger_sequence WHERE entry_id = 999999999") == []
+    [(count,)] = office.sql("SELECT count(*) FROM ledger_entry")
+    assert f"{count} entries" in office.run("manage.py", "check_log")

@@ -3,16 +3,20 @@
 import signal
 import threading
 from argparse import ArgumentParser
+from contextlib import suppress
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
-from ledger import sequencer
+from ledger import alarms, cosigning, roles, sequencer
 from ledger.head import HeadMismatch
 from ledger.keys import BadKey, KeyMissing
 
 log = structlog.get_logger()
+
+# Seconds. While something is wrong, it is tried again after 1, 2, 4, … intervals, and never less often than this.
+LONGEST_PAUSE = 30.0
 
 
 class Command(BaseCommand):
@@ -28,25 +32,48 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, interval: float, once: bool, adopt_head: bool, **options: object) -> None:
+        roles.become_sequencer()
         try:
             if adopt_head:
                 self.stdout.write(f"Adopted size {sequencer.adopt_head().size} as the head of the log.")
             elif once:
-                sequencer.tick()
+                self._once()
             else:
                 self._loop(interval)
         except (HeadMismatch, KeyMissing, BadKey) as error:
             raise CommandError(str(error)) from error
 
+    def _once(self) -> None:
+        if sequencer.tick() is None and (alarm := alarms.halting()) is not None:
+            raise CommandError(f"Nothing was signed, because of the alarm “{alarm.kind}”: {alarm.message}")
+
     def _loop(self, interval: float) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        while not stop.is_set():
-            try:
-                sequencer.tick()
-            except OperationalError as error:
-                # The database is away for a moment; what waits stays in its outbox.
-                log.warning("sequencer waits for the database", error=str(error))
-                close_old_connections()
-            stop.wait(interval)
+        cosigning.Cosigner().start()
+        pause = interval
+        while not stop.wait(pause):
+            # The office goes on taking entries whatever happens here; they wait, and a person is told.
+            pause = interval if self._works() else min(2 * pause, max(LONGEST_PAUSE, interval))
+
+    def _works(self) -> bool:
+        """One tick; whether nothing is wrong."""
+        try:
+            sequencer.tick()
+        except HeadMismatch as error:  # its alarm was raised by the tick
+            log.warning("sequencer does not sign", error=str(error))
+        except (KeyMissing, BadKey) as error:
+            self._tell_of_key(str(error))
+        except (DatabaseError, InterfaceError) as error:
+            # Away for a moment, or another sequencer was quicker; what waits stays in its outbox.
+            log.warning("sequencer waits for the database", error=str(error))
+            close_old_connections()
+        else:
+            return True
+        return False
+
+    def _tell_of_key(self, why: str) -> None:
+        log.warning("sequencer has no key", error=why)
+        with suppress(DatabaseError, InterfaceError):
+            alarms.raise_alarm(sequencer.KEY_MISSING, why)

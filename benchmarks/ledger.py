@@ -1,0 +1,112 @@
+"""`python benchmarks/ledger.py`: targets T1 to T12 of the ledger, measured against its peers in one run.
+
+Ratios, each within one round of one run on one durable PostgreSQL server (from a wheel): against pgbench, a locked hash
+chain, django-auditlog and pymerkle. `--write-readme` quotes the table in the README; `make bench` runs everything.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+# Before this folder, in which `ledger` would be this file and not the product.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import (
+    ledger_audits,
+    ledger_faults,
+    ledger_proofs,
+    ledger_saves,
+    ledger_sequencing,
+    ledger_storage,
+    ledger_writes,
+)
+from benchmarks.ledger_server import ROOT, BenchmarkError, Server
+from benchmarks.ledger_sizes import FULL, QUICK, Sizes
+from benchmarks.ledger_table import NUMBERS, Figure, Results, in_order, machine, parse, quote
+
+RECORDED = ROOT / "benchmarks" / "results" / "ledger.json"
+
+# What one measurement is called by, and what it answers.
+MEASUREMENTS: list[tuple[tuple[str, ...], Callable[[Server, Sizes], list[Figure]]]] = [
+    (("T1", "T3"), ledger_writes.appends),
+    (("T2",), ledger_writes.business),
+    (("T4",), ledger_sequencing.draining),
+    (("T5",), ledger_sequencing.receipts),
+    (("T6",), ledger_saves.saves),
+    (("T7",), ledger_proofs.proofs),
+    (("T8",), ledger_audits.audits),
+    (("T9",), ledger_storage.storage),
+    (("T10",), ledger_faults.crashes),
+    (("T11",), ledger_faults.mutations),
+    (("T12",), ledger_faults.erasure),
+]
+
+
+def measure(wanted: set[str], sizes: Sizes, quick: bool) -> tuple[Results, list[str]]:
+    """The results, and what could not be measured, in words."""
+    figures: list[Figure] = []
+    failures = []
+    with tempfile.TemporaryDirectory(prefix="assay-bench-") as folder:
+        server = Server(Path(folder))
+        try:
+            described = [*machine(), server.describe(), server.fsync_figure(1 if quick else 3)]
+            print("\n".join(described), file=sys.stderr, flush=True)
+            for numbers, work in MEASUREMENTS:
+                if wanted & set(numbers):
+                    started = time.monotonic()
+                    try:
+                        found = [figure for figure in work(server, sizes) if figure.number in wanted]
+                    except BenchmarkError as error:
+                        found = []
+                        failures.append(f"{', '.join(numbers)} could not be measured: {error}")
+                    figures += found
+                    for figure in found:
+                        print(f"{figure.number} {figure.verdict}: {figure.measured} ({figure.note})", file=sys.stderr)
+                    print(f"{', '.join(numbers)}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+        finally:
+            server.stop()
+    return Results(described, quick, in_order(figures)), failures
+
+
+def write_readme(results: Results) -> None:
+    readme = ROOT / "README.md"
+    readme.write_text(quote(readme.read_text(), results))
+    RECORDED.parent.mkdir(exist_ok=True)
+    RECORDED.write_text(results.as_json())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure the ledger's targets against its peers.")
+    parser.add_argument("--only", metavar="T1,T3", help="these targets only")
+    parser.add_argument("--quick", action="store_true", help="small sizes, for development; never quoted")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
+    parser.add_argument("--write-readme", action="store_true", help="record the figures and quote them in the README")
+    parser.add_argument("--from-json", type=Path, metavar="FILE", help="measure nothing: take these figures")
+    options = parser.parse_args()
+    wanted = set(options.only.split(",")) if options.only else set(NUMBERS)
+    if not wanted <= set(NUMBERS):
+        parser.error(f"--only takes {', '.join(NUMBERS)}")
+    if options.write_readme and (options.quick or options.only):
+        parser.error("--write-readme quotes a whole run: leave out --quick and --only")
+    failures: list[str] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # as Ctrl-C: the server is stopped, too
+    if options.from_json:
+        results = parse(options.from_json.read_text())
+    else:
+        results, failures = measure(wanted, QUICK if options.quick else FULL, options.quick)
+    print(results.table())
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    if options.json:
+        options.json.write_text(results.as_json())
+    if options.write_readme and not failures:
+        write_readme(results)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""A tiny Django app whose rows are saved plainly, with django-auditlog, and with the ledger (T6)."""

@@ -1,0 +1,202 @@
+"""What was erased stays erased: after a restore, every key that journal or log say was destroyed is destroyed again.
+
+The public entry `erasure:performed` is the truth; it commits with the erasure. The journal (`ledger.journal`) is
+written after that commit, and completed from the log at start-up and every night, so a crash between the two heals.
+Replaying appends nothing: the log says already that these keys were destroyed, and while the database is behind the
+head guard nothing may be appended to its old end. (Triggers note that rows went, as any change: `ledger.changes`.)
+Only where the log lost the entry, because it was neither signed nor in the backup, is it made again from the journal.
+"""
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from core.health import Check
+from ledger import bundleformat, container, custody, head, journal, merkle, notes, vault
+from ledger.events import EventType
+from ledger.log import append
+from ledger.mirror import Mirror, Unreadable
+from ledger.models import Checkpoint, Entry, PersonKey, SealedSection
+from ledger.storedtree import stored_size
+
+log = structlog.get_logger()
+
+_CHUNK: Final = 2000
+_DIGEST_LENGTH: Final = 64
+# So many digests fit into a leaf.
+_A_LEAF: Final = 500
+# A look at every key is not cheap: `/healthz` repeats it this often, in seconds.
+_LOOK_AGAIN: Final = 600.0
+
+_again: list[Callable[[str], object]] = []
+_looked: dict[Path, tuple[float, int]] = {}
+
+
+class Untrusted(ValueError):
+    """What was given as a newer copy of the log is not one, in words; nothing was destroyed."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """noted: lines that the journal lacked. keys, sections: destroyed again because a restore had brought them back."""
+
+    noted: int
+    keys: int
+    sections: int
+
+
+def register(step: Callable[[str], object]) -> None:
+    """Add what an upper room empties for an erased person (given as in `PersonKey.person`), in the same transaction."""
+    _again.append(step)
+
+
+def replay(newer: Collection[str] = ()) -> Replayed:
+    """Destroy again every key the journal, the log or `newer` (digests) names. Safe to run at any time.
+
+    Raises OSError when the journal cannot be read or written: better not to serve than to serve what was erased.
+    """
+    noted = complete(newer)
+    back = list(_brought_back(journal.read().keys))
+    sections = sum(_destroy(person) for person in back)
+    if back:
+        log.warning("erasures replayed after a restore", keys=len(back), sections=sections)
+    return Replayed(noted, len(back), sections)
+
+
+def complete(newer: Collection[str] = ()) -> int:
+    """Note in the journal what the log's own entries, and `newer`, say was destroyed. Returns how many are new."""
+    in_log, known = set(_of_log()), journal.read().keys
+    lacking = {*newer, *in_log} - known
+    journal.add(sorted(lacking))
+    lost = sorted(known - in_log)
+    if lost and not _is_behind():
+        _record_again(lost)
+    return len(lacking)
+
+
+def _is_behind() -> bool:
+    """Whether this database holds less than was signed, or nobody knows."""
+    guarded = head.last_signed()
+    return Checkpoint.objects.exists() if guarded is None else guarded.size > stored_size()
+
+
+def _record_again(digests: list[str]) -> None:
+    with transaction.atomic():
+        for at in range(0, len(digests), _A_LEAF):
+            facts: dict[str, Any] = {"ground": "journal", "keys": digests[at : at + _A_LEAF]}
+            append(EventType.ERASURE_PERFORMED, actor="system", role="system", facts=facts)
+
+
+def nightly() -> None:
+    """Complete the journal; empty SQLite's write-ahead log, if a reader kept the last erasure from doing so."""
+    complete()
+    vault.leave_no_copy()
+
+
+def named_in(source: str) -> set[str]:
+    """The keys that a newer copy of this log says were destroyed. source: a bundle, or a published folder or address.
+
+    Raises Untrusted unless every entry that is used is proved under a checkpoint signed by this log.
+    """
+    try:
+        leaves = _of_bundle(Path(source)) if Path(source).is_file() else _of_mirror(Mirror(source))
+        return {digest for leaf in leaves for digest in _keys_in(leaf)}
+    except (Unreadable, ValueError, KeyError, TypeError) as error:  # of notes, proofs, zip, JSON
+        raise Untrusted(f"{source} is no copy of this log that can be trusted: {error}") from error
+
+
+def signed_head(checkpoint: str) -> notes.TreeHead:
+    """The head that this log signed with any of its keys. Raises notes.BadNote."""
+    return notes.open_checkpoint(checkpoint, settings.ASSAY_LOG_ORIGIN, custody.all_verifiers())
+
+
+def check() -> Check:
+    """For `core.health`: the journal can be read, and no key it names is in the database."""
+    known = journal.read()
+    if known.damaged:
+        detail = _("%(count)s lines of the journal of erasures cannot be read: run `manage.py replay_erasures`")
+        return Check("erasures", False, detail % {"count": known.damaged})
+    back = _count_brought_back(known.keys)
+    if back:
+        detail = _("%(count)s destroyed keys are back, from a backup: run `manage.py replay_erasures` before serving")
+        return Check("erasures", False, detail % {"count": back})
+    return Check("erasures", True, _("%(count)s keys destroyed, none of them back") % {"count": len(known.keys)})
+
+
+def _count_brought_back(gone: frozenset[str]) -> int:
+    at, found = _looked.get(journal.path(), (-_LOOK_AGAIN, 1))
+    if found or time.monotonic() - at >= _LOOK_AGAIN:
+        found = sum(1 for _person in _brought_back(gone))
+        _looked[journal.path()] = time.monotonic(), found
+    return found
+
+
+def _brought_back(gone: frozenset[str]) -> Iterator[str]:
+    """The people whose destroyed key is in the database."""
+    if gone:
+        for key, person in PersonKey.objects.values_list("pk", "person").iterator(_CHUNK):
+            if journal.key_digest(key) in gone:
+                yield person
+
+
+def _destroy(person: str) -> int:
+    with transaction.atomic():
+        sections = SealedSection.objects.filter(person=person).count()
+        vault.destroy(person)
+        for step in _again:
+            step(person)
+    return sections
+
+
+def _of_log() -> Iterator[str]:
+    performed = Entry.objects.filter(type=EventType.ERASURE_PERFORMED).order_by("pk")
+    for leaf in performed.values_list("leaf", flat=True).iterator(_CHUNK):
+        yield from _keys_in(bytes(leaf))
+
+
+def _keys_in(leaf: bytes) -> Iterable[str]:
+    """The digests in an `erasure:performed` leaf; of any other leaf, and of those before they named keys, none."""
+    if b'"erasure:performed"' not in leaf:
+        return []
+    fields: Any = json.loads(leaf)
+    keys = fields["facts"].get("keys", []) if fields.get("type") == EventType.ERASURE_PERFORMED else []
+    return [key for key in keys if isinstance(key, str) and len(key) == _DIGEST_LENGTH]
+
+
+def _of_mirror(mirror: Mirror) -> list[bytes]:
+    """The leaves about erasures, once all leaves were found to lead to the signed root."""
+    signed, tree, found = signed_head(mirror.checkpoint()), merkle.Frontier(), []
+    for leaf in chain.from_iterable(mirror.bundles(0, signed.size)):
+        tree.add(merkle.leaf_hash(leaf))
+        if b'"erasure:performed"' in leaf:
+            found.append(leaf)
+    if tree.root() != signed.root:
+        raise Unreadable("its entries do not lead to the root of its checkpoint")
+    return found
+
+
+def _of_bundle(path: Path) -> Iterator[bytes]:
+    """The leaves about erasures, each with its inclusion proof verified."""
+    members = container.read(path.read_bytes())
+    signed = signed_head(_member(members, "checkpoint").decode("utf-8", "replace"))
+    first = int(json.loads(_member(members, "manifest.json"))["range"]["first"])
+    for index, leaf in enumerate(bundleformat.split_lines(_member(members, "leaves.jsonl")), first):
+        if b'"erasure:performed"' in leaf:
+            proof = notes.parse_proof(_member(members, bundleformat.proof_name(index)))
+            merkle.verify_inclusion(merkle.leaf_hash(leaf), index, signed.size, proof.path, signed.root)
+            yield leaf
+
+
+def _member(members: dict[str, bytes], name: str) -> bytes:
+    if name not in members:
+        raise Unreadable(f"{name} is missing")
+    return members[name]

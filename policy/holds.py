@@ -1,0 +1,112 @@
+"""Legal holds (I11): what an erasure must wait for, on which ground, and until when somebody looks at it again.
+
+A person's data has one key, so a hold on them, or on a case or work they have to do with, keeps all that is sealed for
+them. Their erasure is done as far as it can be (`policy.data_rights`), and completed when the last such hold ends.
+"""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import Q
+
+from accounts.models import Role, User
+from accounts.people import leading_role
+from core import jobs
+from core.clock import now
+from core.problems import Conflict, Forbidden, NotFound, invalid
+from ledger import log
+from ledger.events import EventType
+from ledger.log import Sealed
+from policy import rules
+from policy.holdings import Who
+from policy.models import Case, DataRequest, Hold, Person
+from provenance.models import Asset
+
+# The job that completes a waiting erasure; its handler is in `policy.data_rights`.
+COMPLETE = "data.complete"
+_MAY = (Role.LEAD_REVIEWER, Role.OPERATOR)
+_KINDS: dict[str, type[models.Model]] = {"person": Person, "user": User, "case": Case, "asset": Asset}
+
+
+def place_hold(by: User, *, on: str, basis: str, review_date: dt.date) -> Hold:
+    """Keep what concerns `on` ("person:<id>", "user:<id>", "case:<id>" or "asset:<id>") until the hold is released.
+
+    basis: the id of the rule that asks for it. Raises Forbidden, NotFound (subject or rule), Problem with `errors`.
+    """
+    _require_role(by)
+    rule = rules.rule(basis)
+    if review_date <= now().date():
+        raise invalid({"review_date": ["A hold is looked at again on a day to come."]})
+    kind, _, pk = on.partition(":")
+    with transaction.atomic():
+        subject = _subject(kind, pk)
+        hold = Hold(**{kind: subject}, basis=rule.id, review_date=review_date)
+        hold.entry = log.append(
+            EventType.HOLD_PLACED,
+            actor=by.actor,
+            role=leading_role(by, *_MAY),
+            object=f"hold:{hold.pk}",
+            refs=[subject.entry] if getattr(subject, "entry", None) else [],
+            facts={"basis": rule.id, "review_date": review_date.isoformat(), **_public(kind, on)},
+            sealed=_sealed(on, subject),
+        )
+        hold.save(force_insert=True)
+    return hold
+
+
+def release_hold(hold: Hold, by: User) -> None:
+    """What waited for it is erased soon after, by a job. Raises Forbidden; Conflict when it was released before."""
+    _require_role(by)
+    with transaction.atomic():
+        if not Hold.objects.filter(pk=hold.pk, released_at=None).update(released_at=now()):
+            raise Conflict("This hold was released before.", code="hold.released")
+        log.append(
+            EventType.HOLD_RELEASED,
+            actor=by.actor,
+            role=leading_role(by, *_MAY),
+            object=f"hold:{hold.pk}",
+            refs=[hold.entry] if hold.entry else [],
+        )
+        for request in DataRequest.objects.filter(state=DataRequest.State.PARTLY_DONE):
+            jobs.enqueue(COMPLETE, request=str(request.pk))
+    hold.refresh_from_db()
+
+
+def reaching(who: Who) -> list[Hold]:
+    """The holds that keep what is held about `who`: on them, their works and cases, or a case they reported."""
+    if isinstance(who, User):
+        about = Q(user=who) | Q(asset__owner=who) | Q(case__asset__owner=who) | Q(case__notices__account=who)
+    else:
+        shown, filed = Q(asset__depictions__person=who), Q(case__notices__filer=who) | Q(asset__notices__filer=who)
+        about = Q(person=who) | shown | Q(case__asset__depictions__person=who) | filed
+    return list(Hold.objects.filter(about, released_at=None).distinct().order_by("review_date", "pk"))
+
+
+def _require_role(by: User) -> None:
+    if not by.has_role(*_MAY):
+        raise Forbidden("Holds are placed and released by lead reviewers and operators.", code="hold.role")
+
+
+def _subject(kind: str, pk: str) -> Any:
+    """The row, locked: an erasure of the same person comes before or after, never in between."""
+    if kind not in _KINDS:
+        raise invalid({"on": [f"A hold is on one of: {', '.join(f'{known}:<id>' for known in _KINDS)}."]})
+    try:
+        row = _KINDS[kind]._default_manager.select_for_update().filter(pk=uuid.UUID(pk)).first()
+    except ValueError:
+        row = None
+    if row is None:
+        raise NotFound(kind)
+    return row
+
+
+def _public(kind: str, on: str) -> dict[str, str]:
+    """A thing is named in the log, a person is not."""
+    return {"on": kind} if kind in ("person", "user") else {"on": kind, "subject": on}
+
+
+def _sealed(on: str, subject: Any) -> dict[str, Sealed]:
+    """Who, under their own key: it is erased with them."""
+    return {"subject": Sealed(on, subject.actor)} if isinstance(subject, Person | User) else {}

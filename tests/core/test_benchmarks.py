@@ -1,0 +1,91 @@
+"""The README quotes exactly the figures that were recorded, with the machine they were taken on."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import ledger_peers as peers
+from benchmarks.ledger_table import NUMBERS, Figure, Results, in_order, machine, parse, quote, quoted
+from ledger import log
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RECORDED = ROOT / "benchmarks" / "results" / "ledger.json"
+README = "# Assay\n\n" + "\n".join(
+    ["<!-- figures: written by `benchmarks/ledger.py --write-readme` -->", "old", "<!-- end of figures -->", "after\n"]
+)
+
+
+def a_whole_run() -> Results:
+    figures = [Figure(number, "a figure", "≥ 1x", "2.0x", ok=number != "T2", note="a | b") for number in NUMBERS]
+    return Results(["A processor, 2 cores", "fsync=on"], quick=False, figures=figures)
+
+
+def test_the_readme_quotes_the_recorded_run_and_nothing_else() -> None:
+    assert quoted((ROOT / "README.md").read_text()) == parse(RECORDED.read_text()).table()
+
+
+def test_what_is_recorded_is_a_whole_run_or_none() -> None:
+    recorded = parse(RECORDED.read_text())
+    assert not recorded.quick
+    assert [figure.number for figure in recorded.figures] in ([], list(NUMBERS))
+
+
+def test_a_recorded_run_names_neither_host_nor_path() -> None:
+    for text in (*machine(), RECORDED.read_text()):
+        assert not re.search(r"/(?:work|tmp|home|root|usr|var)\b", text)
+
+
+def test_the_table_shows_each_target_its_figure_and_the_verdict() -> None:
+    lines = a_whole_run().table().splitlines()
+    assert lines[0] == "A processor, 2 cores; fsync=on."
+    assert lines[4] == "| T1 | a figure | ≥ 1x | 2.0x | PASS | a \\| b |"
+    assert lines[5] == "| T2 | a figure | ≥ 1x | 2.0x | **short** | a \\| b |"
+
+
+def test_results_survive_their_json() -> None:
+    assert parse(a_whole_run().as_json()) == a_whole_run()
+
+
+def test_a_new_run_replaces_what_the_readme_quoted_and_leaves_the_rest() -> None:
+    renewed = quote(README, a_whole_run())
+    assert quoted(renewed) == a_whole_run().table()
+    assert renewed.startswith("# Assay\n")
+    assert renewed.endswith("after\n")
+    assert quote(renewed, a_whole_run()) == renewed
+
+
+@pytest.mark.parametrize(
+    "results",
+    [replace(a_whole_run(), quick=True), replace(a_whole_run(), figures=a_whole_run().figures[1:])],
+    ids=["a quick run", "a run that left a target out"],
+)
+def test_less_than_a_whole_run_is_never_quoted(results: Results) -> None:
+    with pytest.raises(ValueError, match="whole run"):
+        quote(README, results)
+
+
+@pytest.mark.parametrize("readme", ["# Assay\n", README + README], ids=["no markers", "two pairs"])
+def test_a_readme_without_one_pair_of_markers_is_refused(readme: str) -> None:
+    with pytest.raises(ValueError, match="exactly once"):
+        quote(readme, a_whole_run())
+
+
+def test_figures_are_put_in_the_order_of_the_targets() -> None:
+    backwards = a_whole_run().figures[::-1]
+    assert [figure.number for figure in in_order(backwards)] == list(NUMBERS)
+
+
+def test_what_pgbench_runs_is_the_products_own_statement() -> None:
+    script = peers.append_script()
+    assert "%(" not in script
+    for line in log.APPEND_POSTGRESQL.splitlines():
+        if "%(" not in line:
+            assert line in script
+
+
+def test_the_business_transaction_commits_its_row_and_its_entry_together() -> None:
+    script = peers.with_business(peers.append_script())
+    begin, row, entry, end = (script.index(word) for word in ("BEGIN", "INTO business", "INTO ledger_entry", "END;"))
+    assert begin < row < entry < end
