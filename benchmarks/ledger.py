@@ -32,8 +32,8 @@ RECORDED = ROOT / "benchmarks" / "results" / "ledger.json"
 
 # What one measurement is called by, and what it answers.
 MEASUREMENTS: list[tuple[tuple[str, ...], Callable[[Server, Sizes], list[Figure]]]] = [
-    (("T1", "T3"), ledger_writes.appends),
-    (("T2",), ledger_writes.business),
+    (("T1", "T1b", "T3"), ledger_writes.appends),
+    (("T2", "T2b"), ledger_writes.business),
     (("T4",), ledger_sequencing.draining),
     (("T5",), ledger_sequencing.receipts),
     (("T6",), ledger_saves.saves),

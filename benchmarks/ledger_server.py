@@ -3,7 +3,6 @@
 Durable for everybody: fsync, synchronous_commit and full_page_writes are on (set here, and shown in the output).
 """
 
-import contextlib
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,10 +89,13 @@ class Server:
         (folder / "pg").mkdir()
         self._server = get_server(folder / "pg")
         self.admin = Database(self._server.get_uri(), folder)
-        self.admin.execute(*(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in SETTINGS.items()))
-        self.admin.execute("SELECT pg_reload_conf()")
+        self._set(SETTINGS)
         self.admin.execute(f"CREATE DATABASE {TEMPLATE}")
         manage(self._named(TEMPLATE), "migrate", "-v0")
+
+    def _set(self, settings: Mapping[str, str]) -> None:
+        self.admin.execute(*(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in settings.items()))
+        self.admin.execute("SELECT pg_reload_conf()")
 
     def stop(self) -> None:
         self._server.cleanup()
@@ -103,6 +106,15 @@ class Server:
             f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"
         )
         return self._named(name)
+
+    @contextmanager
+    def commits_take(self, microseconds: int) -> Iterator[None]:
+        """Every commit waits so long before it is flushed, as on a disk that takes that long, for all sides alike."""
+        try:
+            self._set({"commit_delay": str(microseconds), "commit_siblings": "0"})
+            yield
+        finally:
+            self._set({"commit_delay": "0", "commit_siblings": "5"})
 
     def empty(self, name: str, var: Path) -> Database:
         """A database to restore a backup into, with the data folder of the one it was taken from."""
@@ -186,7 +198,7 @@ def in_product(database: Database, function: str, settings: str = "config.settin
     )
 
 
-@contextlib.contextmanager
+@contextmanager
 def sequencer(database: Database) -> Iterator[None]:
     """The product's own sequencer process, with its default interval."""
     process = subprocess.Popen(

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 BEGIN: Final = "<!-- figures: written by `benchmarks/ledger.py --write-readme` -->"
 END: Final = "<!-- end of figures -->"
-NUMBERS: Final = tuple(f"T{number}" for number in range(1, 13))
+# T1b and T2b: the same as T1 and T2, on this machine's bare disk.
+NUMBERS: Final = ("T1", "T1b", "T2", "T2b", *(f"T{number}" for number in range(3, 13)))
 _BLOCK = re.compile(re.escape(BEGIN) + r"\n(.*?)" + re.escape(END), re.DOTALL)
 
 
@@ -18,7 +19,7 @@ _BLOCK = re.compile(re.escape(BEGIN) + r"\n(.*?)" + re.escape(END), re.DOTALL)
 class Figure:
     """One target and what was measured.
 
-    number: T1 … T12 of the findings. ok: whether the target holds. note: against whom, how, what was left out.
+    number: one of NUMBERS. ok: whether the target holds. note: against whom, how, what was left out.
     """
 
     number: str

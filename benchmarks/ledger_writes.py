@@ -16,59 +16,78 @@ CLIENTS = (8, 32)
 Rounds = dict[tuple[str, int], list[Run]]
 
 
+# The commit of the machine on which the targets were set: 286 single-row inserts a second by one client. The bare disk
+# of this machine may be far quicker; then not the disk but the processors decide, and clients, server and sequencer
+# share them. Both are shown.
+COMMIT = 3_500  # µs
+_SLOW = "each commit takes 3.5 ms, as where the target was set (commit_delay, for both sides)"
+_BARE = "on this machine’s bare disk, where the processors are the limit"
+
+
 def appends(server: Server, sizes: Sizes) -> list[Figure]:
-    """T1 and T3."""
+    """T1, T1b and T3."""
     database = _prepared(server, "appends")
     scripts = {"plain": peers.PLAIN, "ledger": _append(database), "chain": peers.CHAIN}
     with sequencer(database):
-        rounds = _interleaved(database, scripts, sizes, skip={("chain", 8)})
-    ratios = {clients: _ratio(rounds, "ledger", "plain", clients) for clients in CLIENTS}
-    chain = _ratio(rounds, "ledger", "chain", 32)
-    rate = {side: _median(rounds[side, 32], "tps") for side in scripts}
+        with server.commits_take(COMMIT):
+            slow = _interleaved(database, {side: scripts[side] for side in ("plain", "ledger")}, sizes)
+        bare = _interleaved(database, scripts, sizes, skip={("chain", 8)})
+    chain = _ratio(bare, "ledger", "chain", 32)
     return [
-        Figure(
-            "T1",
-            "append in one statement, live sequencer, against pgbench inserting one row of the same bytes",
-            "≥ 0.90x at 8 and at 32 clients",
-            f"{ratios[8]:.2f}x, {ratios[32]:.2f}x",
-            min(ratios.values()) >= 0.90,
-            f"{rate['ledger']:,.0f}/s of {rate['plain']:,.0f}/s at 32 clients",
-        ),
+        _against_pgbench("T1", slow, _SLOW),
+        _against_pgbench("T1b", bare, _BARE),
         Figure(
             "T3",
             "the same, against a hash chain under a lock",
             "≥ 5x at 32 clients",
             f"{chain:.1f}x",
             chain >= 5,
-            f"chain in plpgsql, one round trip, {rate['chain']:,.0f}/s",
+            f"chain in plpgsql, one round trip, {_median(bare['chain', 32], 'tps'):,.0f}/s, bare disk",
         ),
     ]
 
 
+def _against_pgbench(number: str, rounds: Rounds, how: str) -> Figure:
+    ratios = {clients: _ratio(rounds, "ledger", "plain", clients) for clients in CLIENTS}
+    rate = {side: _median(rounds[side, 32], "tps") for side in ("ledger", "plain")}
+    return Figure(
+        number,
+        "append in one statement, live sequencer, against pgbench inserting one row of the same bytes",
+        "≥ 0.90x at 8 and at 32 clients",
+        f"{ratios[8]:.2f}x, {ratios[32]:.2f}x",
+        min(ratios.values()) >= 0.90,
+        f"{how}; {rate['ledger']:,.0f}/s of {rate['plain']:,.0f}/s at 32 clients",
+    )
+
+
 def business(server: Server, sizes: Sizes) -> list[Figure]:
-    """T2."""
+    """T2 and T2b."""
     database = _prepared(server, "business")
     scripts = {
         "audit": peers.with_business(peers.AUDIT),
         "ledger": peers.with_business(_append(database)),
     }
     with sequencer(database):
-        rounds = _interleaved(database, scripts, sizes)
+        with server.commits_take(COMMIT):
+            slow = _interleaved(database, scripts, sizes)
+        bare = _interleaved(database, scripts, sizes)
+    return [_against_audit("T2", slow, _SLOW), _against_audit("T2b", bare, _BARE)]
+
+
+def _against_audit(number: str, rounds: Rounds, how: str) -> Figure:
     ratios = {clients: _ratio(rounds, "ledger", "audit", clients) for clients in CLIENTS}
     slower = {
         clients: _median(rounds["ledger", clients], "p99") / _median(rounds["audit", clients], "p99")
         for clients in CLIENTS
     }
-    return [
-        Figure(
-            "T2",
-            "business transaction with its entry, against the same with a plain audit row",
-            "≥ 0.85x at 8 and at 32 clients; p99 ≤ 1.5x",
-            f"{ratios[8]:.2f}x, {ratios[32]:.2f}x; p99 {slower[8]:.2f}x, {slower[32]:.2f}x",
-            min(ratios.values()) >= 0.85 and max(slower.values()) <= 1.5,
-            "the audit row has the columns and indexes of an entry, without hash, outbox and tree",
-        )
-    ]
+    return Figure(
+        number,
+        "business transaction with its entry, against the same with a plain audit row",
+        "≥ 0.85x at 8 and at 32 clients; p99 ≤ 1.5x",
+        f"{ratios[8]:.2f}x, {ratios[32]:.2f}x; p99 {slower[8]:.2f}x, {slower[32]:.2f}x",
+        min(ratios.values()) >= 0.85 and max(slower.values()) <= 1.5,
+        f"{how}; the audit row has the columns and indexes of an entry, without hash, outbox and tree",
+    )
 
 
 def _prepared(server: Server, name: str) -> Database:

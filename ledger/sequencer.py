@@ -46,7 +46,8 @@ _PLACE = """WITH batch AS (
 )
 INSERT INTO ledger_sequence ("index", entry_id)
 SELECT coalesce((SELECT max("index") + 1 FROM ledger_sequence), 0) + row_number() OVER (ORDER BY id) - 1, id
-FROM batch JOIN ledger_entry ON ledger_entry.id = batch.entry_id"""
+FROM (SELECT DISTINCT entry_id FROM batch) AS waiting JOIN ledger_entry ON ledger_entry.id = waiting.entry_id
+WHERE NOT EXISTS (SELECT 1 FROM ledger_sequence WHERE ledger_sequence.entry_id = waiting.entry_id)"""
 _HASHES = """SELECT {} FROM ledger_sequence JOIN ledger_entry ON ledger_entry.id = ledger_sequence.entry_id
 WHERE "index" >= %s AND "index" < %s"""
 _HASHES_SQLITE = _HASHES.format("leaf_hash") + ' ORDER BY "index"'

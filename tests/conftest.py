@@ -48,6 +48,7 @@ def _fresh_ground(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: p
             cache.clear()
             break
     proofs.forget()
+    monkeypatch.setattr("ledger.log._Latest.appended", None)  # tests travel in time
     yield
     for folder in ("media", "scratch", "ledger"):
         shutil.rmtree(Path(settings.ASSAY_VAR) / folder, ignore_errors=True)
