@@ -24,7 +24,7 @@ class Sizes:
 
 FULL = Sizes(
     rounds=5,
-    seconds=6,
+    seconds=4,
     arrivals=600,
     saves=400,
     tree=1_000_000,

@@ -173,7 +173,7 @@ SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
-    "PRAGMA secure_delete=ON;",
+    "PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON;",  # or INSERT OR REPLACE deletes without a trigger
 }
 
 

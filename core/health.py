@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,16 +30,32 @@ class Check:
 
 
 _more: list[Callable[[], Check]] = []
+# What a costly check answered last in this process, and when (monotonic).
+_answers: dict[Callable[[], Check], tuple[float, Check]] = {}
 
 
-def register(check: Callable[[], Check]) -> None:
-    """Add a check of an upper room (called from AppConfig.ready)."""
+def register(check: Callable[[], Check], *, costly: bool = False) -> None:
+    """Add a check of an upper room (called from AppConfig.ready). costly: its answer may be some seconds old."""
     _more.append(check)
+    if costly:
+        _answers[check] = (float("-inf"), Check("", False, ""))
 
 
-def checks() -> list[Check]:
-    """Run every check; one that breaks is a failed check, not an error."""
-    return [_safely(check) for check in (_database, _storage, _disk, _keys, _guard, _queue, *_more)]
+def checks(*, at_most: float = 0.0) -> list[Check]:
+    """Run every check; one that breaks is a failed check, not an error.
+
+    at_most: how many seconds old a costly check's answer may be.
+    """
+    every = (_database, _storage, _disk, _keys, _guard, _queue, *_more)
+    return [_lately(check, at_most) if check in _answers else _safely(check) for check in every]
+
+
+def _lately(check: Callable[[], Check], at_most: float) -> Check:
+    at, answer = _answers[check]
+    if time.monotonic() - at >= at_most:
+        answer = _safely(check)
+        _answers[check] = time.monotonic(), answer
+    return answer
 
 
 def _safely(check: Callable[[], Check]) -> Check:

@@ -29,6 +29,12 @@ def clear(kind: str) -> None:
         log.info("alarm about the log cleared", alarm=kind)
 
 
+def clear_warning(kind: str) -> None:
+    """As `clear`, but an alarm that halts stays."""
+    if not Alarm.objects.filter(kind=kind, halts=True).exists():
+        clear(kind)
+
+
 def open_alarms() -> list[Alarm]:
     """Oldest first."""
     return list(Alarm.objects.order_by("raised_at", "pk"))

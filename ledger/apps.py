@@ -9,18 +9,20 @@ class LedgerConfig(AppConfig):
     def ready(self) -> None:
         from core import health
         from core.preparation import register
-        from ledger import alarms, custody, erasures, nightly, protection, regulated, rotation, transactions
+        from ledger import alarms, custody, erasures, nightly, protection, regulated, rotation, sequencer, transactions
         from ledger.models import PersonKey, SealedSection
 
         connection_created.connect(transactions.name_transactions)
-        for erased in (PersonKey, SealedSection):
-            regulated.register(erased, operations=(regulated.DELETE,))
+        changed = (regulated.UPDATE, regulated.DELETE)
+        regulated.register(PersonKey, operations=changed, but=("wrapped", "version"))  # these change by re-wrapping
+        regulated.register(SealedSection, operations=changed)
         pre_migrate.connect(protection.unwatch_before_migrate, sender=self)
         post_migrate.connect(protection.protect_after_migrate, sender=self)
         register(custody.prepare)
         register(erasures.replay)
-        health.register(erasures.check)
+        health.register(sequencer.check)
+        health.register(erasures.check, costly=True)
         health.register(alarms.check)
         health.register(rotation.check)
         health.register(nightly.check)
-        health.register(protection.check)
+        health.register(protection.check, costly=True)

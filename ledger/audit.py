@@ -17,7 +17,21 @@ from django.db import connection
 from django.db.models import Count, Max, Sum
 from django.db.models.functions import Length
 
-from ledger import alarms, custody, head, jcs, keys, merkle, notes, protection, rotation, succession, tiles, tlogpolicy
+from ledger import (
+    alarms,
+    custody,
+    head,
+    jcs,
+    keys,
+    merkle,
+    notes,
+    protection,
+    rotation,
+    sequencer,
+    succession,
+    tiles,
+    tlogpolicy,
+)
 from ledger.auditsections import Committed, Sections
 from ledger.broken import Broken
 from ledger.models import Change, Checkpoint, Cosignature, Entry, Outbox, Sequence, Tile
@@ -55,7 +69,9 @@ class Audit:
 
 
 def check_log(progress: Progress = lambda done, total: None) -> Audit:
-    """Raises Broken at the first break. progress: called with (entries done, entries there are)."""
+    """Raises Broken at the first break; keys.KeyStoreAway when it cannot be checked now, which says nothing about the
+    log. progress: called with (entries done, entries there are).
+    """
     signed = Checkpoint.objects.aggregate(size=Max("size"))["size"] or 0
     guard, size = _guard(), stored_size()
     audit, tree, sections = Audit(signed_size=signed), _Tree(), Sections()
@@ -73,7 +89,7 @@ def check_log(progress: Progress = lambda done, total: None) -> Audit:
     heads.finish(tree.size)
     sections.explain(audit.unchecked)
     audit.sections, audit.erased = sections.opened, sections.gone
-    audit.waiting = _check_waiting()
+    audit.waiting = _check_waiting(audit.unchecked)
     audit.changes, audit.alarms = Change.objects.count(), [alarm.kind for alarm in alarms.open_alarms()]
     _check_triggers()
     return audit
@@ -109,7 +125,10 @@ def _check_leaf(index: int, pk: int, leaf: bytes, leaf_hash: bytes, type: str, a
     if not isinstance(fields, dict) or fields.get("type") != type:
         raise Broken(f"entry {index}: the leaf is not one of type {type}")
     _check_time(index, at, fields.get("ts"))
-    return Committed(index, pk, leaf_hash, fields.get("commitments", {}))
+    commitments = fields.get("commitments", {})
+    if not isinstance(commitments, dict) or not all(isinstance(value, str) for value in commitments.values()):
+        raise Broken(f"entry {index}: the commitments of the leaf are not an object of strings")
+    return Committed(index, pk, leaf_hash, commitments)
 
 
 def _check_time(index: int, at: dt.datetime, stated: Any) -> None:
@@ -122,12 +141,16 @@ def _check_time(index: int, at: dt.datetime, stated: Any) -> None:
         raise Broken(f"entry {index}: its row says another time than its leaf")
 
 
-def _check_waiting() -> int:
+def _check_waiting(unchecked: list[str]) -> int:
     """How many entries wait for an index; each statement sees one state of the database."""
     lost = Entry.objects.filter(sequence__isnull=True).exclude(pk__in=Outbox.objects.values("pk"))
-    first = lost.order_by("pk").values_list("pk", flat=True).first()
-    if first is not None:
-        raise Broken(f"entry row {first} has no index and does not wait for one")
+    refused = []
+    for pk, leaf, leaf_hash in lost.order_by("pk").values_list("pk", "leaf", "leaf_hash").iterator(CHUNK):
+        if sequencer.is_sound(bytes(leaf), bytes(leaf_hash)):
+            raise Broken(f"entry row {pk} has no index and does not wait for one")
+        refused.append(pk)
+    if refused:
+        unchecked.append(sequencer.not_ours(refused))
     if Outbox.objects.filter(entry__sequence__isnull=False).exists():
         raise Broken("an entry has an index and still waits for one")
     return Outbox.objects.count()
@@ -153,7 +176,7 @@ class _Heads:
         self._guard = guard
         self._guarded_root = merkle.EMPTY_ROOT
         self._keys = _key_times()
-        self._witnesses = _witnesses()
+        self._witnesses = _witnesses(audit.unchecked)
         self._awaited: dict[int, Checkpoint] = {}
         self._cosigned: dict[int, list[Cosignature]] = {}
         self._strangers = 0
@@ -196,6 +219,8 @@ class _Heads:
 
     def _check_cosignature(self, row: Cosignature, text: str) -> None:
         where = f"checkpoint {row.checkpoint_id}: the cosignature by {row.name}"
+        if self._witnesses is None:
+            return
         verifier = self._witnesses.get((row.name, row.key_id))
         if verifier is None:
             self._strangers += 1
@@ -236,15 +261,19 @@ def _key_times() -> list[custody.KeyTime]:
         if wrong:
             raise Broken(wrong)
         return custody.key_times()
+    except keys.KeyStoreAway:
+        raise
     except (keys.KeyMissing, keys.BadKey) as error:
         raise Broken(f"the log's key: {error}") from error
 
 
-def _witnesses() -> dict[tuple[str, int], keys.WitnessVerifier]:
+def _witnesses(unchecked: list[str]) -> dict[tuple[str, int], keys.WitnessVerifier] | None:
+    """None when the policy file cannot be used: a mistake in it says nothing about the log."""
     try:
         known = [witness.verifier for witness in office_policy().witnesses.values()]
     except tlogpolicy.BadPolicy as error:
-        raise Broken(str(error)) from error
+        unchecked.append(f"No cosignature: {error}.")
+        return None
     return {(verifier.name, verifier.key_id): verifier for verifier in known}
 
 

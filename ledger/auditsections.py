@@ -1,15 +1,19 @@
 """The audit of what is sealed: each opening opens its commitment, and what cannot be opened was erased, on record.
 
 An erasure is on record as `erasure:performed`: the public leaf names the destroyed keys by digest, and a sealed section
-lists the entries that lost an opening. Which of its sections an entry lost is on no record, so it is not checked.
+lists the entries that lost an opening. Only with the vault's master key can that section be made, and it opens at its
+own leaf only: so a leaf that somebody else inserted explains nothing. Which of its sections an entry lost is on no
+record, so it is not checked.
 """
 
 import hmac
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import accumulate
+from typing import Any, Final
 
 from ledger import journal, keys, log, vault
 from ledger.broken import Broken
@@ -32,16 +36,29 @@ class Committed:
 
 @dataclass(frozen=True)
 class _Erasure:
-    """indices: of the entries that it says lost an opening; None where its list was never made or cannot be read."""
+    """indices: of the entries that it says lost an opening; None where the list cannot be read. count: how many the
+    leaf says they are. partial: it says itself that its list lacks some (`ledger.erasures`).
+    """
 
     entry: Entry
     keys: frozenset[str]
     indices: frozenset[int] | None
+    count: int
+    partial: bool
 
-    def may_have_met_waiting(self, entry_pk: int, index: int) -> bool:
-        """Whether that entry may have had no index yet, so that the list could not name it (PostgreSQL)."""
-        before = Checkpoint.objects.filter(created_at__lte=self.entry.created_at).order_by("-size").first()
-        return entry_pk < self.entry.pk and index >= (before.size if before else 0)
+    def is_silent(self, ranges: "_Ranges") -> bool:
+        """Whether any entry before it may have lost an opening to it. Raises Broken when its list went unexplained."""
+        if self.indices is not None or not self.count:
+            return self.indices is not None and self.partial
+        index = self.entry.index
+        if index is None or not _within(index, ranges):
+            raise Broken(
+                f"entry row {self.entry.pk}: the list of the {self.count} entries that this erasure concerns is gone"
+            )
+        return True
+
+
+_Ranges = Sequence[tuple[int, int]]
 
 
 class Sections:
@@ -83,12 +100,16 @@ class Sections:
         try:
             rows = vault.keys_of(blob for blob in blobs if vault.key_id(blob) not in self._known)
             self._known |= {key.id.bytes: (person, key) for person, key in vault.unwrapped(rows.values())}
+        except keys.KeyStoreAway:
+            raise
         except (vault.VaultError, keys.KeyMissing, keys.BadKey) as error:
             raise Broken(f"the vault: {error}") from error
 
     def _opens(self, entry: Committed, name: str, person: str, blob: bytes) -> bool:
         """False for one whose key was destroyed."""
         where, held = f"section {name} of entry {entry.index}", vault.key_id(blob)
+        if name not in entry.commitments:
+            raise Broken(f"{where}: the leaf commits to no section of this name")
         owner, key = self._known.get(held, ("", None))
         if key is None and len(held) == _KEY_ID:
             self._shut[journal.key_digest(uuid.UUID(bytes=held))] = entry.index
@@ -100,32 +121,33 @@ class Sections:
         except vault.VaultError as error:
             raise Broken(f"{where}: {error}") from error
         made = log.commitment(value[: log.SALT_BYTES], value[log.SALT_BYTES :])
-        if not hmac.compare_digest(made, entry.commitments.get(name, "")):
+        if not hmac.compare_digest(made, entry.commitments[name]):
             raise Broken(f"{where}: it does not open the commitment in the leaf")
         return True
 
     def explain(self, unchecked: list[str]) -> None:
         """What is gone was erased, on record. Called last, so that an erasure meanwhile is seen. Raises Broken."""
-        performed = [_erasure(entry) for entry in Entry.objects.filter(type=EventType.ERASURE_PERFORMED).order_by("pk")]
-        silent = max((one.entry.pk for one in performed if one.indices is None), default=0)
+        rows = Entry.objects.filter(type=EventType.ERASURE_PERFORMED).select_related("sequence").order_by("pk")
+        performed, ranges = [_erasure(entry) for entry in rows], _recovered()
+        silent = max((one.entry.pk for one in performed if one.is_silent(ranges)), default=0)
         listed = frozenset[int]().union(*(one.indices for one in performed if one.indices is not None))
         self._explain_keys(frozenset[str]().union(*(one.keys for one in performed)), silent)
-        recovered = self._explain_recovered(unchecked)
-        unlisted = [(index, pk) for index, pk in self._lacking.items() if index not in listed | recovered]
+        explained = listed | self._explain_recovered(ranges, unchecked)
+        unlisted = [(index, pk) for index, pk in self._lacking.items() if index not in explained]
+        if not unlisted:
+            return
+        may_have_waited = _waiting(performed)
         for index, pk in unlisted:
-            if pk > silent and not any(one.may_have_met_waiting(pk, index) for one in performed):
+            if pk > silent and not may_have_waited(index, pk):
                 raise Broken(f"entry {index}: a section has no opening, and no recorded erasure explains it")
-        if unlisted:
-            unchecked.append(
-                f"{len(unlisted)} entries lack a section before an erasure that does not list them, because it was made"
-                " before lists were kept, its list cannot be read, or they had no index yet."
-            )
+        unchecked.append(
+            f"{len(unlisted)} entries lack a section before an erasure that does not list them, because its list was"
+            " lost and it was made again from journal or copy, or because they had no index yet."
+        )
 
-    def _explain_recovered(self, unchecked: list[str]) -> frozenset[int]:
+    def _explain_recovered(self, ranges: _Ranges, unchecked: list[str]) -> frozenset[int]:
         """Leaves that came back from a published copy (`ledger.recovery`) came without their openings."""
-        found = Entry.objects.filter(type=EventType.LOG_RECOVERED).order_by("pk").values_list("leaf", flat=True)
-        ranges = [json.loads(bytes(leaf))["facts"] for leaf in found]
-        lost = frozenset(i for i in self._lacking if any(one["first"] <= i < one["size"] for one in ranges))
+        lost = frozenset(index for index in self._lacking if _within(index, ranges))
         if lost:
             unchecked.append(f"{len(lost)} entries came back from a published copy, without their sealed sections.")
         return lost
@@ -136,12 +158,60 @@ class Sections:
                 raise Broken(f"entry {index}: the key of a section is gone, and no recorded erasure names it")
 
 
+def _waiting(performed: Sequence[_Erasure]) -> Callable[[int, int], bool]:
+    """Whether an entry (index, row id) may have had no index yet when a later erasure made its list (PostgreSQL)."""
+    listing = [one.entry for one in performed if one.indices is not None]
+    signed = [_signed_before(entry) for entry in listing]
+    # The least that was signed before any erasure from this one on.
+    least = list(accumulate(reversed(signed), min))[::-1]
+    rows = [entry.pk for entry in listing]
+
+    def may_have_waited(index: int, pk: int) -> bool:
+        later = bisect_right(rows, pk)
+        return later < len(rows) and index >= least[later]
+
+    return may_have_waited
+
+
+def _signed_before(entry: Entry) -> int:
+    newest = Checkpoint.objects.filter(created_at__lte=entry.created_at).order_by("-size").first()
+    return newest.size if newest else 0
+
+
+def _recovered() -> _Ranges:
+    """(first, size) of the leaves that came back from a published copy."""
+    found = Entry.objects.filter(type=EventType.LOG_RECOVERED).order_by("pk")
+    stated = [(entry.pk, _facts(entry)) for entry in found]
+    for pk, facts in stated:
+        if not all(isinstance(facts.get(name), int) for name in ("first", "size")):
+            raise Broken(f"entry row {pk}: it does not say which leaves were recovered")
+    return [(facts["first"], facts["size"]) for _, facts in stated]
+
+
+def _within(index: int, ranges: _Ranges) -> bool:
+    return any(first <= index < size for first, size in ranges)
+
+
 def _erasure(entry: Entry) -> _Erasure:
-    facts = json.loads(bytes(entry.leaf)).get("facts", {})
-    indices = _listed(entry)
-    if indices is not None and facts.get("count") != len(indices):
-        raise Broken(f"entry row {entry.pk}: the erasure lists {len(indices)} entries and counts {facts.get('count')}")
-    return _Erasure(entry, frozenset(facts.get("keys", ())), indices)
+    facts, indices = _facts(entry), _listed(entry)
+    named, count = facts.get("keys", []), facts.get("count", 0)
+    if not isinstance(count, int) or not isinstance(named, list) or not all(isinstance(key, str) for key in named):
+        raise Broken(f"entry row {entry.pk}: the erasure does not say what it destroyed")
+    if indices is not None and count != len(indices):
+        raise Broken(f"entry row {entry.pk}: the erasure lists {len(indices)} entries and counts {count}")
+    return _Erasure(entry, frozenset(named), indices, count, bool(facts.get("unlisted")))
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    """Of an entry that may still wait for its index, so that nothing is known about its leaf. Raises Broken."""
+    try:
+        fields = json.loads(bytes(entry.leaf))
+    except ValueError:
+        fields = None
+    facts = fields.get("facts", {}) if isinstance(fields, dict) else None
+    if not isinstance(facts, dict):
+        raise Broken(f"entry row {entry.pk}: the leaf is not one of type {entry.type}")
+    return facts
 
 
 def _listed(entry: Entry) -> frozenset[int] | None:
@@ -153,6 +223,8 @@ def _listed(entry: Entry) -> frozenset[int] | None:
         value = vault.unseal(section.person, bytes(section.ciphertext), context)
     except vault.Erased:
         return None
+    except keys.KeyStoreAway:
+        raise
     except (vault.VaultError, keys.KeyMissing, keys.BadKey) as error:
         raise Broken(f"section indices of entry row {entry.pk}: {error}") from error
     return frozenset(json.loads(value[log.SALT_BYTES :]))

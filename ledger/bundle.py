@@ -1,8 +1,9 @@
 """Bundles: a part of the log with its proofs, to be verified offline by `ledger.verify`. Format: `docs/formats.md`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO
 
 from core.canonical import Json, canonical_json
@@ -102,9 +103,11 @@ def write_bundle(
     opened = _disclosure_rows(disclosures, scope.indices)
     signer = custody.log_signer()
     members = _members(scope, opened, previous, signer.verifier)
-    manifest = _manifest(scope, about, len(opened), members)
+    digests = {name: _digest(data) for name, data in chain(members.items(), _proofs(scope))}
+    manifest = _manifest(scope, about, len(opened), digests)
     signature = str(notes.sign(form.signed_text(manifest), signer)).encode()
-    container.write(target, [(form.MANIFEST, manifest), (form.SIGNATURE, signature), *members.items()])
+    first_two = [(form.MANIFEST, manifest), (form.SIGNATURE, signature)]
+    container.write(target, chain(first_two, members.items(), _proofs(scope)))
     first, count = scope.indices.start, len(scope.indices)
     return BundleSummary(first, count, len(opened), scope.head.size, scope.head.root.hex(), form.sha256(manifest))
 
@@ -122,7 +125,7 @@ class _Scope:
 def _members(
     scope: _Scope, opened: Sequence[Mapping[str, Json]], previous: Checkpoint | None, key: keys.LogVerifier
 ) -> dict[str, bytes]:
-    """Every member after the manifest and its signature, in the order of the format."""
+    """Every member between the manifest's signature and the proofs, in the order of the format."""
     leaves = _leaves(scope)
     return {
         form.README: _readme(scope, len(opened), key),
@@ -134,11 +137,20 @@ def _members(
         form.DISCLOSURES: form.join_lines(canonical_json(row) for row in opened),
         **_previous(previous, scope),
         **_stamps(scope),
-        **{form.proof_name(index): _proof(index, scope) for index in scope.indices},
     }
 
 
-def _manifest(scope: _Scope, about: Mapping[str, Json], disclosures: int, members: Mapping[str, bytes]) -> bytes:
+def _proofs(scope: _Scope) -> Iterator[tuple[str, bytes]]:
+    """Made twice, for the manifest and for the file, and never held together: each one has the whole checkpoint."""
+    for index in scope.indices:
+        yield form.proof_name(index), _proof(index, scope)
+
+
+def _digest(data: bytes) -> Json:
+    return {"size": len(data), "sha256": form.sha256(data)}
+
+
+def _manifest(scope: _Scope, about: Mapping[str, Json], disclosures: int, members: dict[str, Json]) -> bytes:
     return canonical_json(
         {
             "format": form.FORMAT,
@@ -149,7 +161,7 @@ def _manifest(scope: _Scope, about: Mapping[str, Json], disclosures: int, member
             "range": {"first": scope.indices.start, "count": len(scope.indices)},
             "selected": scope.selected,
             "disclosures": disclosures,
-            "members": {name: {"size": len(data), "sha256": form.sha256(data)} for name, data in members.items()},
+            "members": members,
         }
     )
 

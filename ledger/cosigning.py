@@ -1,26 +1,29 @@
 """The log's side of tlog-witness (https://c2sp.org/tlog-witness): asks witnesses to cosign the newest checkpoint.
 
 Only witnesses show that everybody sees the same log: each cosigns one history. So an answer that shows another history
-than ours stops the signing until a person has looked (`witness:<name>`), and so does the lack of a fresh quorum.
+than ours stops the signing until a person has looked (`witness:<name>`), and so does the lack of a fresh quorum. A
+refusal is not signed: over plain http from another machine anybody in between can make one, so it only warns.
 The database is used by the calling thread only; each witness is asked in a thread of its own.
 """
 
 import datetime as dt
 import hashlib
+import ipaddress
 import queue
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from itertools import groupby
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
 from django.db import connection
 
 from core import clock
-from ledger import alarms, merkle, notes, posting, reading, tiles, tlogpolicy
+from ledger import alarms, head, keys, merkle, notes, posting, reading, tiles, tlogpolicy
 from ledger.models import Checkpoint, Cosignature
 from ledger.policyfile import office_policy
 from ledger.posting import Reply
@@ -32,12 +35,20 @@ log = structlog.get_logger()
 # Seconds: of a whole round, and that a witness's clock may differ from ours.
 ROUND = 20
 CLOCK_SKEW = 300
+_AT_A_TIME = 200  # cosignatures
 
 SPLIT = (
     "The witness {name} does not accept checkpoint {size} of this log: {why}. Either somebody signed another history"
     " with this log's key, or this database lost what it had signed, or the witness is wrong. Nothing more is signed."
     " What to do: run `manage.py check_log`, compare {url} with /log/checkpoint, and ask the witness's operator which"
     " checkpoint it holds. Only when you know that this log is the only one, run `manage.py alarms --clear {kind}`."
+)
+UNPROVED = (
+    "The witness {name} is said not to accept checkpoint {size} of this log: {why}. But its address {url} is plain"
+    " http: anybody between it and this host can say so, and signing goes on. What to do: ask the witness's operator"
+    " which checkpoint it holds, compare it with /log/checkpoint, and give the witness an https address. If it holds"
+    " another history, run `manage.py succeed_log --freeze`, which stops the signing. This alarm ends by itself with"
+    " the witness's next cosignature, or by `manage.py alarms --clear {kind}`."
 )
 STALE = (
     "No quorum of witnesses has cosigned this log for {seconds} seconds, so nothing more is signed. What to do: run"
@@ -73,12 +84,26 @@ def cosign() -> list[Outcome]:
     except tlogpolicy.BadPolicy as error:
         alarms.raise_alarm("quorum", str(error))
         raise
+    newest = reading.latest_checkpoint()
+    if newest is not None and _behind(newest):
+        return []
     try:
-        newest = reading.latest_checkpoint()
         asked = [] if newest is None else [_first(witness, newest) for witness in _due(policy, newest)]
         return list(_round(asked))
     finally:
         watch_quorum(policy)
+
+
+def _behind(newest: Checkpoint) -> bool:
+    """A database restored from a backup, not recovered or signed on yet: to a witness it would look like a rollback.
+
+    The head guard's own alarm says what to do.
+    """
+    try:
+        guarded = head.last_signed()
+    except head.HeadMismatch:
+        return True
+    return guarded is None or guarded.size > newest.size
 
 
 def watch_quorum(policy: tlogpolicy.Policy) -> None:
@@ -104,11 +129,11 @@ def kind_of(witness: tlogpolicy.Witness) -> str:
 def _due(policy: tlogpolicy.Policy, newest: Checkpoint) -> list[tlogpolicy.Witness]:
     """An old checkpoint is cosigned again in good time, so that a log without news does not look abandoned.
 
-    A witness in dispute is not asked before a person has cleared its alarm.
+    A witness in dispute is not asked before a person has cleared its alarm, if that stopped the signing.
     """
     since = int(clock.now().timestamp()) - settings.ASSAY_LOG_COSIGN_WITHIN // 4
     have = set(newest.cosignatures.filter(timestamp__gt=since).values_list("name", "key_id"))
-    disputed = {alarm.kind for alarm in alarms.open_alarms()}
+    disputed = {alarm.kind for alarm in alarms.open_alarms() if alarm.halts}
     every = (witness for witness in policy.witnesses.values() if witness.url and kind_of(witness) not in disputed)
     return [witness for witness in every if (witness.verifier.name, witness.verifier.key_id) not in have]
 
@@ -220,9 +245,24 @@ def _at_another_size(asked: _Asked, size: int) -> Outcome | _Asked:
 
 def _split(asked: _Asked, why: str) -> Outcome:
     witness, kind = asked.witness, kind_of(asked.witness)
-    message = SPLIT.format(name=witness.name, size=asked.checkpoint.size, why=why, url=witness.url, kind=kind)
-    alarms.raise_alarm(kind, message)
+    sure = _is_authentic(witness.url)
+    message = SPLIT if sure else UNPROVED
+    if sure:
+        alarms.clear_warning(kind)  # of before it had an https address
+    message = message.format(name=witness.name, size=asked.checkpoint.size, why=why, url=witness.url, kind=kind)
+    alarms.raise_alarm(kind, message, halts=sure)
     return Outcome(witness.name, False, f"ALARM: {why}")
+
+
+def _is_authentic(url: str) -> bool:
+    """Whether an answer from there is the witness's own: https, or this very machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _cosigned(asked: _Asked, body: bytes) -> Outcome:
@@ -245,16 +285,22 @@ def _cosigned(asked: _Asked, body: bytes) -> Outcome:
         timestamp=timestamp,
         defaults={"line": ours.line()},
     )
+    alarms.clear_warning(kind_of(asked.witness))
     return Outcome(name, True, f"cosigned size {asked.checkpoint.size}")
 
 
 def _fresh_quorum(policy: tlogpolicy.Policy, since: int) -> bool:
     """Whether one checkpoint is cosigned by a quorum, each later than `since` (POSIX seconds)."""
     verifiers = {(w.verifier.name, w.verifier.key_id): w.verifier for w in policy.witnesses.values()}
-    rows = Cosignature.objects.filter(timestamp__gt=since).order_by("-checkpoint")
-    for _, group in groupby(rows.values_list("checkpoint", "name", "key_id").iterator(), lambda row: row[0]):
-        if policy.satisfied_by([verifiers[row[1:]] for row in group if row[1:] in verifiers]):
-            return True
+    rows = Cosignature.objects.order_by("-pk").values_list("checkpoint", "name", "key_id", "timestamp")
+    signed_by: dict[int, list[keys.WitnessVerifier]] = defaultdict(list)
+    for checkpoint, name, key_id, timestamp in rows.iterator(_AT_A_TIME):
+        if timestamp <= since - 2 * CLOCK_SKEW:  # stored before `since`, however wrong the clocks: so is all before it
+            return False
+        if timestamp > since and (name, key_id) in verifiers:
+            signed_by[checkpoint].append(verifiers[name, key_id])
+            if policy.satisfied_by(signed_by[checkpoint]):
+                return True
     return False
 
 

@@ -7,22 +7,23 @@ signs, or has signed, is a row of LogKey, so that whoever only verifies needs no
 
 import uuid
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
 from django.conf import settings
 from django.core.management import CommandError
 from django.db.models import Max
 
 from core.clock import now
-from ledger import keys, mldsa, notes
+from ledger import bundleformat, durable, keys, mldsa, notes
 from ledger.keystores import KeyStore, Place, open_store
 from ledger.models import Checkpoint, LogKey, PersonKey
 
+log = structlog.get_logger()
+
 PROMISE: Final = "promise"
-_ATTESTATION_KIND: Final = "assay-promise-key/1"
 
 
 @dataclass(frozen=True)
@@ -222,17 +223,47 @@ def promise_signer() -> keys.LogSigner:
 
 
 def promise_attestation() -> str:
-    """The note by which the log's keys vouch for the promise key. Made, and made again after a rotation, by whoever may
-    read the log's keys. Raises keys.KeyMissing, keys.BadKey.
+    """The note by which the log's keys vouch for the promise key; made if there is none, by whoever may read both keys.
+
+    Raises keys.KeyMissing, keys.BadKey.
     """
-    promise = promise_signer().verifier.vkey
-    text = f"{_ATTESTATION_KIND}\n{settings.ASSAY_LOG_ORIGIN}\n{promise}\n"
-    with suppress(FileNotFoundError, notes.BadNote):
+    text = _vouching(promise_signer().verifier.vkey)
+    kept = kept_attestation()
+    return kept if kept is not None and notes.parse(kept).text == text else _vouch(text)
+
+
+def kept_attestation() -> str | None:
+    """The attestation that lies here; any key of this log may have signed it, for rotations lead from it to today's."""
+    try:
         kept = _attestation_path().read_text(encoding="utf-8")
-        if notes.open_note(kept, [log_verifier()]).text == text:
-            return kept
+        text = notes.open_note(kept, all_verifiers()).text
+    except (OSError, UnicodeDecodeError, notes.BadNote):
+        return None
+    return kept if text.startswith(_vouching("")[:-1]) else None
+
+
+def renew_attestation() -> None:
+    """After a rotation the keys that sign now vouch for the promise key, if its public half is known here.
+
+    It may well not be: the key of promises is the web server's. Then the old attestation goes on being accepted.
+    """
+    try:
+        kept = kept_attestation()
+        if kept is not None:
+            _vouch(notes.parse(kept).text)
+        elif _promise_path().exists():
+            promise_attestation()
+    except (OSError, keys.KeyMissing) as error:
+        log.warning("the promise key is still vouched for by the old key", error=str(error))
+
+
+def _vouching(promise: str) -> str:
+    return f"{bundleformat.PROMISE_KEY}\n{settings.ASSAY_LOG_ORIGIN}\n{promise}\n"
+
+
+def _vouch(text: str) -> str:
     made = str(notes.sign(text, *(_signer_of(row) for row in _current_rows() or [_introduce_first()])))
-    keys.replace(_attestation_path(), made)
+    durable.replace(_attestation_path(), made, 0o644)
     return made
 
 

@@ -21,9 +21,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core.health import Check
-from ledger import bundleformat, container, custody, head, journal, merkle, notes, vault
+from ledger import bundleformat, container, custody, head, journal, keys, merkle, notes, rotation, vault
 from ledger.events import EventType
-from ledger.log import append
+from ledger.log import Sealed, append
 from ledger.mirror import Mirror, Unreadable
 from ledger.models import Checkpoint, Entry, PersonKey, SealedSection
 from ledger.storedtree import stored_size
@@ -34,6 +34,8 @@ _CHUNK: Final = 2000
 _DIGEST_LENGTH: Final = 64
 # So many digests fit into a leaf.
 _A_LEAF: Final = 500
+# For whom the lists are sealed that are made here: nobody's key, never destroyed.
+_OURS: Final = "system:erasures"
 # A look at every key is not cheap: `/healthz` repeats it this often, in seconds.
 _LOOK_AGAIN: Final = 600.0
 
@@ -64,23 +66,26 @@ def replay(newer: Collection[str] = ()) -> Replayed:
 
     Raises OSError when the journal cannot be read or written: better not to serve than to serve what was erased.
     """
-    noted = complete(newer)
-    back = list(_brought_back(journal.read().keys))
-    sections = sum(_destroy(person) for person in back)
-    if back:
-        log.warning("erasures replayed after a restore", keys=len(back), sections=sections)
-    return Replayed(noted, len(back), sections)
+    done = complete(newer)
+    destroyed = [_destroy(person)[1] for _key, person in list(_brought_back(journal.read().keys))]
+    found = Replayed(done.noted, done.keys + len(destroyed), done.sections + sum(destroyed))
+    if found.keys:
+        log.warning("erasures replayed after a restore", keys=found.keys, sections=found.sections)
+    return found
 
 
-def complete(newer: Collection[str] = ()) -> int:
-    """Note in the journal what the log's own entries, and `newer`, say was destroyed. Returns how many are new."""
-    in_log, known = set(_of_log()), journal.read().keys
+def complete(newer: Collection[str] = ()) -> Replayed:
+    """Note in the journal what the log's own entries, and `newer`, say was destroyed. What the log lost is destroyed
+    and recorded again.
+    """
+    # The journal first: it is written after the commit, so the log read next has all that it has.
+    known = journal.read().keys
+    in_log = set(_of_log())
     lacking = {*newer, *in_log} - known
     journal.add(sorted(lacking))
     lost = sorted(known - in_log)
-    if lost and not _is_behind():
-        _record_again(lost)
-    return len(lacking)
+    destroyed = _record_again(lost) if lost and not _is_behind() else []
+    return Replayed(len(lacking), len(destroyed), sum(destroyed))
 
 
 def _is_behind() -> bool:
@@ -89,11 +94,28 @@ def _is_behind() -> bool:
     return Checkpoint.objects.exists() if guarded is None else guarded.size > stored_size()
 
 
-def _record_again(digests: list[str]) -> None:
+def _record_again(digests: list[str]) -> list[int]:
+    """Destroy what these keys seal, and record it in the same transaction. Returns how many sections each one lost."""
+    sections = []
     with transaction.atomic():
+        people = dict(_brought_back(frozenset(digests)))
         for at in range(0, len(digests), _A_LEAF):
-            facts: dict[str, Any] = {"ground": "journal", "keys": digests[at : at + _A_LEAF]}
-            append(EventType.ERASURE_PERFORMED, actor="system", role="system", facts=facts)
+            named = digests[at : at + _A_LEAF]
+            done = [_destroy(people[digest]) for digest in named if digest in people]
+            _record(named, sorted({index for indices, _count in done for index in indices}), len(named) - len(done))
+            sections += [count for _indices, count in done]
+    return sections
+
+
+def _record(named: list[str], indices: list[int], unlisted: int) -> None:
+    """unlisted: how many of the keys went while the database was behind, when nothing could be recorded: nobody knows
+    any more what they sealed.
+    """
+    facts: dict[str, Any] = {"ground": "journal", "count": len(indices), "keys": named}
+    if unlisted:
+        facts["unlisted"] = unlisted
+    sealed = {"indices": Sealed(list(indices), _OURS)}
+    append(EventType.ERASURE_PERFORMED, actor="system", role="system", facts=facts, sealed=sealed)
 
 
 def nightly() -> None:
@@ -114,9 +136,9 @@ def named_in(source: str) -> set[str]:
         raise Untrusted(f"{source} is no copy of this log that can be trusted: {error}") from error
 
 
-def signed_head(checkpoint: str) -> notes.TreeHead:
-    """The head that this log signed with any of its keys. Raises notes.BadNote."""
-    return notes.open_checkpoint(checkpoint, settings.ASSAY_LOG_ORIGIN, custody.all_verifiers())
+def signed_head(checkpoint: str, later: Iterable[keys.LogVerifier] = ()) -> notes.TreeHead:
+    """The head that this log signed with any of its keys; later: further ones (`rotation.follow`). Raises BadNote."""
+    return notes.open_checkpoint(checkpoint, settings.ASSAY_LOG_ORIGIN, [*later, *custody.all_verifiers()])
 
 
 def check() -> Check:
@@ -135,26 +157,27 @@ def check() -> Check:
 def _count_brought_back(gone: frozenset[str]) -> int:
     at, found = _looked.get(journal.path(), (-_LOOK_AGAIN, 1))
     if found or time.monotonic() - at >= _LOOK_AGAIN:
-        found = sum(1 for _person in _brought_back(gone))
+        found = sum(1 for _each in _brought_back(gone))
         _looked[journal.path()] = time.monotonic(), found
     return found
 
 
-def _brought_back(gone: frozenset[str]) -> Iterator[str]:
-    """The people whose destroyed key is in the database."""
+def _brought_back(gone: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """(digest of the key, person) of each destroyed key that is in the database."""
     if gone:
         for key, person in PersonKey.objects.values_list("pk", "person").iterator(_CHUNK):
-            if journal.key_digest(key) in gone:
-                yield person
+            if (digest := journal.key_digest(key)) in gone:
+                yield digest, person
 
 
-def _destroy(person: str) -> int:
+def _destroy(person: str) -> tuple[list[int], int]:
+    """Indices of the entries that lost a section, and how many sections went."""
     with transaction.atomic():
         sections = SealedSection.objects.filter(person=person).count()
-        vault.destroy(person)
+        erasure = vault.destroy(person)
         for step in _again:
             step(person)
-    return sections
+    return erasure.indices, sections
 
 
 def _of_log() -> Iterator[str]:
@@ -167,14 +190,24 @@ def _keys_in(leaf: bytes) -> Iterable[str]:
     """The digests in an `erasure:performed` leaf; of any other leaf, and of those before they named keys, none."""
     if b'"erasure:performed"' not in leaf:
         return []
-    fields: Any = json.loads(leaf)
-    keys = fields["facts"].get("keys", []) if fields.get("type") == EventType.ERASURE_PERFORMED else []
-    return [key for key in keys if isinstance(key, str) and len(key) == _DIGEST_LENGTH]
+    # A row that no verb of ours appended must not keep the office from starting; the audit names it.
+    match _parsed(leaf):
+        case {"type": EventType.ERASURE_PERFORMED, "facts": {"keys": [*named]}}:
+            return [key for key in named if isinstance(key, str) and len(key) == _DIGEST_LENGTH]
+    return []
+
+
+def _parsed(leaf: bytes) -> Any:
+    try:
+        return json.loads(leaf)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _of_mirror(mirror: Mirror) -> list[bytes]:
     """The leaves about erasures, once all leaves were found to lead to the signed root."""
-    signed, tree, found = signed_head(mirror.checkpoint()), merkle.Frontier(), []
+    later = [step.new for _, step in rotation.follow(mirror.rotations())]
+    signed, tree, found = signed_head(mirror.checkpoint(), later), merkle.Frontier(), []
     for leaf in chain.from_iterable(mirror.bundles(0, signed.size)):
         tree.add(merkle.leaf_hash(leaf))
         if b'"erasure:performed"' in leaf:

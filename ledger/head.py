@@ -14,6 +14,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from ledger import durable
 from ledger.notes import BadNote, TreeHead, parse_tree_head
 
 
@@ -67,21 +68,4 @@ def swap(expected: TreeHead | None, new: TreeHead) -> None:
     """Replace the head, durably, if it still is `expected`; the caller holds `only_one`. Raises HeadMismatch."""
     if last_signed() != expected:
         raise HeadMismatch("The head guard changed while this checkpoint was made. Nothing was signed; try again.")
-    path = head_path()
-    scratch = path.with_name(f".{path.name}.new")
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(new.text())
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in it durable, as fsync does for what is in a file."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    durable.replace(head_path(), new.text())

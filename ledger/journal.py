@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.clock import now
-from ledger import head
+from ledger import durable, head
 
 _CONTEXT = b"assay-erased-key/1\n"
 _LINE = re.compile(r"([0-9a-f]{64}) [0-9TZ:.+-]{10,40}", re.ASCII)
@@ -63,7 +63,7 @@ def add(digests: Iterable[str]) -> None:
         _write(handle, (b"\n" if _cut_short(handle) else b"") + text.encode("ascii"))
     finally:
         os.close(handle)
-    head.sync_folder(path().parent)
+    durable.sync_folder(path().parent)
 
 
 def _cut_short(handle: int) -> bool:

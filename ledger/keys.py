@@ -7,9 +7,7 @@ for a witness's timestamped cosignature. Key files have mode 0600 and appear who
 
 import base64
 import binascii
-import contextlib
 import hashlib
-import os
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ import nacl.bindings
 import nacl.exceptions
 import nacl.signing
 
+from ledger.durable import write_once
 from ledger.notes import COSIGNATURE, ED25519, BadNote, check_key_name, cosigned_message, key_id
 
 KEY_SIZE = 32
@@ -323,31 +322,6 @@ def read_text(path: Path) -> str:
         ) from error
     except UnicodeDecodeError as error:
         raise BadKey(f"{path.name} is not a key file") from error
-
-
-def write_once(path: Path, text: str) -> None:
-    """Create the file whole, mode 0600; if another process was quicker, its file stays."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(scratch, path)
-    finally:
-        scratch.unlink()
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a public file whole, mode 0644, in the place of one that is there."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.chmod(0o644)
-    scratch.replace(path)
 
 
 def _b64(data: bytes) -> str:

@@ -11,7 +11,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.conf import settings
@@ -28,6 +28,8 @@ LEAF_VERSION: Final = 1
 # Below the 65,535 bytes of an entry bundle, so that the sequencer can never be stopped by a leaf it cannot publish.
 MAX_LEAF_BYTES: Final = 60_000
 SALT_BYTES: Final = 32
+# Less than every reader follows (core.canonical.MAX_DEPTH), because receipts and disclosures hold leaves and sections.
+MAX_DEPTH: Final = 60
 
 _OBJECT = re.compile(r"[a-z][a-z0-9_]*:[A-Za-z0-9._:/-]{1,200}", re.ASCII)
 _SECTION = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
@@ -96,7 +98,9 @@ class BadLeaf(LogError):
 
 
 class BadValue(LogError, canonical.NotCanonical):
-    """A fact or section has no exact canonical form: a float, an integer beyond 2^53, half a surrogate pair."""
+    """A fact or section has no exact canonical form (a float, an integer beyond 2^53, half a surrogate pair), or is
+    nested too deep.
+    """
 
 
 class DuplicateKey(LogError, canonical.DuplicateKey):
@@ -118,7 +122,7 @@ class Sealed:
     person: whose key seals it ("user:…", "person:…", "notice:…"); destroying that key erases it.
     """
 
-    value: Json
+    value: Json = field(repr=False)  # or tracebacks would print it
     person: str
 
 
@@ -265,7 +269,7 @@ def _refuse_personal(text: str) -> None:
 
 def _canonical(value: Json) -> bytes:
     try:
-        return canonical_json(value)
+        return canonical_json(value, MAX_DEPTH)
     except canonical.DuplicateKey as error:
         raise DuplicateKey(str(error)) from error
     except canonical.NotCanonical as error:

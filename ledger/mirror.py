@@ -33,6 +33,10 @@ class Mirror:
         except UnicodeDecodeError as error:
             raise Unreadable("checkpoint: not UTF-8") from error
 
+    def rotations(self) -> bytes:
+        """The rotation statements (`bundleformat.join_notes`), nothing verified; empty when the copy has none."""
+        return self._source.read("rotations", MAX_NOTE_BYTES) or b""
+
     def tile(self, size: int) -> tiles.ReadTile:
         """A reader of the tiles of the tree of `size` leaves."""
 

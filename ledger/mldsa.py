@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ledger.keys import BadKey, read_text, write_once
+from ledger.durable import write_once
+from ledger.keys import BadKey, read_text
 from ledger.notes import TreeHead, key_id, parse_tree_head
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ root first, and a published checkpoint is never replaced by a smaller one or one
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
 
-from ledger import bundleformat, custody, foldedtiles, merkle, notes, reading, tiles
+from ledger import bundleformat, custody, foldedtiles, keys, merkle, notes, reading, tiles
 from ledger.merkle import HASH_SIZE
 from ledger.models import Checkpoint, Entry
 from ledger.storedtree import read_tiles
@@ -55,8 +56,11 @@ def rotations_text() -> str:
     return bundleformat.join_notes(custody.rotations()).decode()
 
 
-def promise_key_text() -> str:
-    return custody.promise_attestation()
+def promise_key_text() -> str | None:
+    """None where there is none, and this process may not read the keys to make one."""
+    with suppress(keys.KeyMissing, keys.BadKey, OSError):
+        return custody.promise_attestation()
+    return custody.kept_attestation()
 
 
 def tsa_text() -> str | None:
@@ -127,7 +131,8 @@ def _refuse_another_history(old: notes.TreeHead, newest: Checkpoint, tree: folde
     if old.size > newest.size:
         raise Refused(
             f"A checkpoint of {old.size} entries is published there; this database has signed {newest.size}. It was"
-            " probably restored from an older backup: put back its newest copy (docs/formats.md, “Head guard”)."
+            " probably restored from an older backup. Put its newest copy back; or run `manage.py recover_log --from`"
+            " what is published there (docs/operations.md, “Restoring an older copy”)."
         )
     if merkle.root(tree, newest.size) != bytes(newest.root):
         raise Refused("The stored tree does not lead to the signed root. Run `manage.py check_log`.")

@@ -49,8 +49,11 @@ def rotations(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def promise_key(request: HttpRequest) -> HttpResponse:
-    """The attestation of the key that signs promises, by the log's key."""
-    return _moment(publication.promise_key_text())
+    """The attestation of the key that signs promises, by the log's key. 404 as long as there is none."""
+    attestation = publication.promise_key_text()
+    if attestation is None:
+        raise NotFound("attestation of the promise key")
+    return _moment(attestation)
 
 
 @login_not_required

@@ -88,8 +88,16 @@ class Receipt:
         return canonical_json(self.as_dict())
 
     def as_cose(self) -> bytes:
-        """The same proof as RFC 9942. Raises BadNote if the checkpoint is not one of this log; Problem (503)."""
+        """The same proof as RFC 9942. Raises BadNote if the checkpoint is not one of this log; Problem (409, 503)."""
         # The log's key signs a root here, so only one that it has signed in a checkpoint before.
+        if self.head.origin != settings.ASSAY_LOG_ORIGIN:
+            raise Problem(
+                "receipt.former_log",
+                "This form of the receipt cannot be made yet",
+                status=409,
+                detail=f"This tree was signed as {self.head.origin}, which has ended; its key signs nothing more.",
+                next_step="Take the receipt as JSON or tlog-proof, or ask again when a newer tree is signed.",
+            )
         tree = notes.open_checkpoint(self.checkpoint, settings.ASSAY_LOG_ORIGIN, custody.all_verifiers())
         try:
             key_id, signature = _signed_root(tree.root, custody.log_verifier().key_id)

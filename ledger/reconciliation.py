@@ -1,6 +1,6 @@
 """The other direction of the audit: every row of the business has its entry, and says what its entry says.
 
-Upper rooms register how their rows follow from entries. Everything is compared in one state of the database, read
+Upper rooms register how their rows follow from entries. Each source is compared in one state of the database, read
 without holding anybody up.
 """
 
@@ -11,12 +11,18 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
-from django.db import connection
+import structlog
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import QuerySet
 
+from ledger import keys
 from ledger.events import EventType
 from ledger.models import Entry
 
+log = structlog.get_logger()
+
+# The database or the key store does not answer: nothing was found out, and it is to be tried again.
+AWAY: Final = (OperationalError, InterfaceError, keys.KeyStoreAway)
 _CHUNK: Final = 1000
 _BEGIN: Final = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
 
@@ -31,9 +37,27 @@ def register(name: str, source: Source) -> None:
 
 
 def disagreements(limit: int) -> list[str]:
-    """The first so many sentences, each after the name of its source; none when rows and entries agree."""
-    with _one_state():
-        return list(islice((f"{name}: {words}" for name in sorted(_sources) for words in _sources[name]()), limit))
+    """The first so many sentences, each after the name of its source; none when rows and entries agree.
+
+    A source that fails is one of them, and the others are compared all the same. Raises `AWAY`.
+    """
+    found: list[str] = []
+    for name in sorted(_sources):
+        found += (f"{name}: {words}" for words in _compared(name, limit - len(found)))
+    return found
+
+
+def _compared(name: str, limit: int) -> list[str]:
+    found: list[str] = []
+    try:
+        with _one_state():
+            found.extend(islice(_sources[name](), limit))
+    except AWAY:
+        raise
+    except Exception as error:  # a row that nobody foresaw must not hide the others
+        log.error("rows cannot be compared with the log", source=name, exc_info=True)
+        found.append(f"it cannot be compared: {type(error).__name__}: {error}")
+    return found
 
 
 @contextmanager

@@ -6,6 +6,7 @@ bundle of 256 leaves at a time. Nothing is signed here: the sequencer then agree
 
 What waited for an index in the backup, and stands in the published log, gets its place there; whatever was appended
 after the restore comes after it. What comes back are leaves: rows and sealed openings newer than the backup do not.
+The public keys since the backup come back from the copy's rotation statements, if the log's own entries commit to them.
 """
 
 import datetime as dt
@@ -18,14 +19,36 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from core.canonical import Json
-from ledger import erasures, head, log, merkle, models, notes, protection, sequencer, tiles
+from ledger import (
+    alarms,
+    erasures,
+    head,
+    log,
+    merkle,
+    models,
+    notes,
+    protection,
+    rotation,
+    sequencer,
+    tiles,
+    verify_checks,
+)
 from ledger.events import EventType
 from ledger.mirror import Mirror, Unreadable
-from ledger.models import Entry, Outbox, Tile
+from ledger.models import Entry, LogKey, Outbox, Tile
 from ledger.storedtree import read_tile, stored_size
 
 # How long another process may hold the sequencer's lock, in seconds.
 _PATIENCE = 10.0
+
+# An entry does not say how long the old key signs beside the new one: then as long as `rotate_log_key` has it.
+_OVERLAP = dt.timedelta(days=30)
+
+_SUCCEEDED = (
+    "The log of this backup has ended (`log:succeeded`), and no statement ties its successor's key to one that this"
+    " backup knows. Restore a backup from after the succession. If there is none, this log has ended, too: begin one"
+    " with a new origin (docs/formats.md, “Head guard”)."
+)
 
 # (leaves so far, leaves in all) -> None
 Progress = Callable[[int, int], object]
@@ -59,19 +82,21 @@ def recover(source: str, *, adopt_head: bool = False, progress: Progress = lambd
     with head.only_one(wait=_PATIENCE) as mine, sequencer.one_host() as ours:
         if not (mine and ours):
             raise CannotRecover("A sequencer is at work. Stop the office (`manage.py up`), then try again.")
-        target = _target(mirror, adopt_head)
+        changes = _Rotations.read(mirror)
+        target = _target(changes, adopt_head)
         with transaction.atomic(durable=True):
-            done = _extend(mirror, target, progress)
+            done = _extend(mirror, target, changes, progress)
         if adopt_head:
             head.head_path().unlink(missing_ok=True)
             head.swap(None, target)
+    alarms.clear("quorum")  # while the database was behind, no witness was asked; now they are, and a new hour begins
     return done
 
 
-def _target(mirror: Mirror, adopt_head: bool) -> notes.TreeHead:
+def _target(changes: "_Rotations", adopt_head: bool) -> notes.TreeHead:
     """The head to reach: signed by this log, and the one that the guard knows."""
     try:
-        published = erasures.signed_head(mirror.checkpoint())
+        published = erasures.signed_head(changes.checkpoint, [step.new for _, step in changes.later])
     except notes.BadNote as error:
         origin = settings.ASSAY_LOG_ORIGIN
         raise CannotRecover(f"The copy's checkpoint is not one of the log {origin}: {error}.") from error
@@ -96,7 +121,7 @@ def _target(mirror: Mirror, adopt_head: bool) -> notes.TreeHead:
     return published
 
 
-def _extend(mirror: Mirror, target: notes.TreeHead, progress: Progress) -> Recovered:
+def _extend(mirror: Mirror, target: notes.TreeHead, changes: "_Rotations", progress: Progress) -> Recovered:
     done = Recovered(had=stored_size(), size=target.size)
     if done.had >= target.size:
         raise CannotRecover(f"The database holds {done.had} entries, the copy {target.size}: nothing is missing.")
@@ -104,11 +129,13 @@ def _extend(mirror: Mirror, target: notes.TreeHead, progress: Progress) -> Recov
     waiting = _Waiting(done.had)
     size = done.had
     for leaves in mirror.bundles(size, target.size):
+        changes.note(leaves)
         done.entries += _place(size, leaves, waiting)
         size += len(leaves)
         progress(size - done.had, target.size - done.had)
     if merkle.root(tiles.Nodes(read_tile), size) != target.root:
         raise CannotRecover("The copy's entries do not lead to the root of its checkpoint: it is damaged.")
+    changes.restore(target.size)
     done.waited, done.later = waiting.placed, waiting.put_after(size)
     # On record, for every later reader: these leaves came back without the rows and openings that belong to them.
     facts: dict[str, Json] = {"first": done.had, "size": done.size, "entries": done.entries}
@@ -185,6 +212,60 @@ def _place(size: int, leaves: Sequence[bytes], waiting: _Waiting) -> int:
         if not Tile.objects.filter(level=level, n=n).update(data=data):
             Tile.objects.create(level=level, n=n, data=data)
     return len(made)
+
+
+@dataclass
+class _Rotations:
+    """How the log's key changed after the backup. checkpoint: of the copy. later: statements that lead forward from the
+    newest key of the database. committed: when the log recorded which statement (SHA-256, hex).
+    """
+
+    checkpoint: str
+    later: list[tuple[str, verify_checks.Rotation]]
+    committed: dict[str, dt.datetime] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, mirror: Mirror) -> "_Rotations":
+        origins = set(LogKey.objects.values_list("origin", flat=True))
+        if origins and settings.ASSAY_LOG_ORIGIN not in origins:
+            raise CannotRecover(_SUCCEEDED)
+        try:
+            return cls(mirror.checkpoint(), rotation.follow(mirror.rotations()))
+        except ValueError as error:
+            raise CannotRecover(f"The copy's rotation statements cannot be used: {error}.") from error
+
+    def note(self, leaves: Sequence[bytes]) -> None:
+        """What these leaves say about keys."""
+        for leaf in leaves:
+            if b'"key:rotated"' in leaf or b'"log:succeeded"' in leaf:
+                row = _entry(leaf, b"")
+                if row.type == EventType.LOG_SUCCEEDED:
+                    raise CannotRecover(_SUCCEEDED)
+                if row.type == EventType.KEY_ROTATED:
+                    self.committed[str(json.loads(leaf)["facts"]["statement"])] = row.created_at
+
+    def restore(self, size: int) -> None:
+        """The rows of the keys, once the leaves were found to lead to the signed root of `size` leaves."""
+        known = {rotation.sha256(text) for text in LogKey.objects.values_list("rotation", flat=True) if text}
+        if missing := set(self.committed) - known - {rotation.sha256(text) for text, _ in self.later}:
+            raise CannotRecover(
+                f"The log's key changed after the backup, but the copy's file `rotations` lacks the statement"
+                f" {min(missing)}. Take a copy that has it: a mirror's, an export's, or /log/rotations."
+            )
+        signers = {(line.name, line.key_id) for line in notes.parse(self.checkpoint).signatures}
+        for text, step in self.later:
+            at = self.committed.get(rotation.sha256(text))
+            if at is None:
+                break  # published before the log recorded it, which it never did: that key signed nothing
+            overlaps = (step.old.name, step.old.key_id) in signers
+            old, _ = LogKey.objects.get_or_create(vkey=step.old.vkey, defaults={"origin": step.old.name, "since": 0})
+            old.retires_at, old.until = (at + _OVERLAP, None) if overlaps else (at, size)
+            old.save(update_fields=["retires_at", "until"])
+            LogKey.objects.create(origin=step.new.name, vkey=step.new.vkey, since=step.size, rotation=text)
+        try:
+            erasures.signed_head(self.checkpoint)
+        except notes.BadNote as error:
+            raise CannotRecover(f"No entry of the log commits to the key of the copy's checkpoint: {error}.") from error
 
 
 def _entry(leaf: bytes, leaf_hash: bytes) -> Entry:

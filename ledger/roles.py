@@ -16,7 +16,7 @@ OFFICE: Final = {
     "ledger_sealedsection": ("INSERT", "DELETE"),
     "ledger_personkey": ("INSERT", "DELETE", "UPDATE (wrapped, version)"),
     "ledger_stamp": ("INSERT",),  # beat's hourly time stamp
-    "ledger_alarm": ("INSERT", "UPDATE", "DELETE"),
+    "ledger_alarm": ("INSERT", "DELETE"),  # and by _ALARMS not those that halt the log
 }
 SEQUENCER: Final = {
     "ledger_entry": ("INSERT",),  # record:changed
@@ -28,9 +28,19 @@ SEQUENCER: Final = {
     "ledger_cosignature": ("INSERT",),
     "ledger_stamp": ("INSERT",),
     "ledger_logkey": ("INSERT", "UPDATE (until, retires_at)"),
-    "ledger_sealedsection": ("INSERT",),
-    "ledger_alarm": ("INSERT", "UPDATE", "DELETE"),
+    "ledger_alarm": ("INSERT", "DELETE"),
 }
+# Row security: the office's role may not end what halts the log, nor halt it, but for its nightly audit's verdict.
+_ALARMS: Final = """\
+ALTER TABLE ledger_alarm ENABLE ROW LEVEL SECURITY
+DROP POLICY IF EXISTS everybody_reads ON ledger_alarm
+DROP POLICY IF EXISTS office_raises ON ledger_alarm
+DROP POLICY IF EXISTS office_clears ON ledger_alarm
+DROP POLICY IF EXISTS sequencer_works ON ledger_alarm
+CREATE POLICY everybody_reads ON ledger_alarm FOR SELECT USING (true)
+CREATE POLICY office_raises ON ledger_alarm FOR INSERT TO {app} WITH CHECK (NOT halts OR kind = 'audit')
+CREATE POLICY office_clears ON ledger_alarm FOR DELETE TO {app} USING (NOT halts)
+CREATE POLICY sequencer_works ON ledger_alarm TO {sequencer} USING (true) WITH CHECK (true)"""
 
 
 class BadRole(ValueError):
@@ -47,6 +57,7 @@ def statements(app: str, sequencer: str) -> list[str]:
     for role, grants in ((_quoted(app), OFFICE), (_quoted(sequencer), SEQUENCER)):
         made += _clean(role, schema)
         made += [f"GRANT {', '.join(('SELECT', *grants.get(table, ())))} ON {table} TO {role}" for table in ours]
+    made += _ALARMS.format(app=_quoted(app), sequencer=_quoted(sequencer)).split("\n")
     business = sorted(set(tables) - {*ours, "django_migrations"})
     return made + [f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {_quoted(app)}" for table in business]
 
@@ -74,17 +85,23 @@ def apply(app: str, sequencer: str) -> None:
 def refuse_unbound(role: str) -> None:
     """Raises BadRole for a role that grants do not bind: a superuser, an owner of tables, or a member of one."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [role])
+        cursor.execute("SELECT rolbypassrls FROM pg_roles WHERE rolname = %s", [role])
         found = cursor.fetchone()
         if found is None:
             raise BadRole(f"There is no role {role}. Make it first: CREATE ROLE {_quoted(role)} LOGIN PASSWORD '…'")
+        cursor.execute(_SUPER, [role])
+        if cursor.fetchone()[0]:
+            raise BadRole(
+                f"The role {role} is a superuser, whom no grant and no trigger binds, or a member of one. Use another."
+            )
         if found[0]:
-            raise BadRole(f"The role {role} is a superuser, whom no grant and no trigger binds. Use another one.")
+            raise BadRole(f"The role {role} has BYPASSRLS, whom no row rule binds: ALTER ROLE … NOBYPASSRLS.")
         cursor.execute(_OWNS, [role])
         if cursor.fetchone()[0]:
             raise BadRole(f"The role {role} owns tables, or is a member of who does, and could switch triggers off.")
 
 
+_SUPER: Final = "SELECT count(*) FROM pg_roles WHERE rolsuper AND pg_has_role(%s, oid, 'MEMBER')"
 _OWNS: Final = """SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE nspname = current_schema() AND relkind = 'r' AND pg_has_role(%s, relowner, 'MEMBER')"""
 

@@ -22,14 +22,13 @@ from django.utils.translation import gettext as _
 
 from core.clock import now
 from core.health import Check
-from ledger import alarms, custody, head, keys, log, notes, reading, sequencer
+from ledger import alarms, bundleformat, custody, head, keys, log, notes, reading, sequencer, verify_checks
 from ledger.events import EventType
 from ledger.keystores.files import log_key_files
 from ledger.models import Entry, LogKey, PersonKey
 
 logger = structlog.get_logger()
 
-STATEMENT: Final = "assay-key-rotation/1"
 ACTOR: Final = "system:keys"
 ROLE: Final = "system"
 WAIT: Final = 30.0  # seconds for the sequencer to finish its tick
@@ -58,7 +57,7 @@ def rotate(overlap: dt.timedelta) -> Rotation:
         if not (mine and ours):
             raise RotationRefused("The sequencer does not come to an end of its work. Stop it, and run this again.")
         done = _under_way() or _begin(overlap)
-    custody.promise_attestation()
+    custody.renew_attestation()
     return done
 
 
@@ -71,7 +70,7 @@ def end_overlap() -> int:
 
 def statement(old: keys.LogVerifier, new: keys.LogVerifier, size: int) -> str:
     """The text of a rotation statement (docs/formats.md, “Signed statements”)."""
-    return f"{STATEMENT}\n{new.name}\n{old.vkey}\n{new.vkey}\n{size}\n"
+    return f"{bundleformat.ROTATION}\n{new.name}\n{old.vkey}\n{new.vkey}\n{size}\n"
 
 
 def _under_way() -> Rotation | None:
@@ -104,6 +103,29 @@ def _record(old: keys.SigningKey, new: keys.SigningKey, ends: dt.datetime) -> No
         LogKey.objects.create(origin=new.name, vkey=new.verifier.vkey, since=size, rotation=note)
 
 
+def follow(published: bytes) -> list[tuple[str, verify_checks.Rotation]]:
+    """The rotations of a published copy (`rotations`) that this database does not know, oldest first, with their notes.
+
+    Each is signed by both of its keys, and they lead forward from the newest key that is known here. Raises ValueError.
+    """
+    texts = bundleformat.split_notes(published)
+    if not texts:
+        return []
+    try:
+        steps = verify_checks.read_rotations(texts, settings.ASSAY_LOG_ORIGIN)
+    except verify_checks.Failed as error:
+        raise ValueError(str(error)) from error
+    known, found = list(custody.all_verifiers()), []
+    for text, step in zip(texts, steps, strict=True):
+        if step.new in known:
+            continue
+        if step.old != known[0]:
+            raise ValueError(f"no rotation leads from the newest key known here, {known[0].vkey}, to {step.new.vkey}")
+        known.insert(0, step.new)
+        found.append((text, step))
+    return found
+
+
 def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -117,15 +139,18 @@ def broken_history() -> str | None:
         held = custody.store().log_signers()
         if held and custody.store().log_signer(current) is None:
             return f"the log's key is said to be {current}, but the private keys here are of others"
+    # The rows first: a rotation brings row and entry together, so whatever row is seen here has its entry below.
+    rows = list(LogKey.objects.exclude(rotation="").order_by("pk"))
     recorded = {
         json.loads(bytes(leaf))["facts"]["statement"]
         for leaf in Entry.objects.filter(type=EventType.KEY_ROTATED).values_list("leaf", flat=True)
     }
-    for row in LogKey.objects.exclude(rotation="").order_by("pk"):
+    for row in rows:
         wrong = _broken_statement(row, recorded)
         if wrong:
             return f"the rotation to {row.vkey}: {wrong}"
-    return None
+        recorded.discard(sha256(row.rotation))
+    return f"an entry key:rotated names the statement {min(recorded)}, but no key came by it" if recorded else None
 
 
 def _broken_statement(row: LogKey, recorded: set[str]) -> str | None:
@@ -137,7 +162,7 @@ def _broken_statement(row: LogKey, recorded: set[str]) -> str | None:
             notes.open_note(row.rotation, [keys.parse_vkey(vkey)])
     except (ValueError, notes.BadNote, keys.BadKey) as error:
         return f"its statement is not signed by both keys ({error})"
-    if (kind, origin, new) != (STATEMENT, row.origin, row.vkey):
+    if (kind, origin, new) != (bundleformat.ROTATION, row.origin, row.vkey):
         return "its statement is about another key"
     return None if LogKey.objects.filter(vkey=old, origin=origin).exists() else "it comes from an unknown key"
 

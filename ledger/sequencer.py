@@ -17,8 +17,10 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
+from core.health import Check
 from ledger import alarms, changes, custody, foldedtiles, head, merkle, notes, tiles
 from ledger.head import HeadMismatch
+from ledger.log import MAX_LEAF_BYTES
 from ledger.models import Alarm, Checkpoint
 from ledger.storedtree import read_tiles, right_edge, stored_size, write_tiles
 
@@ -32,6 +34,8 @@ _LOCK_KEY = int.from_bytes(b"assaylog", "big") >> 1
 # The alarms that are about this module's own work: it goes on trying, and they end when it succeeds.
 GUARD: Final = "guard"
 KEY_MISSING: Final = "key:missing"
+# About rows that `append` did not write: they are refused an index, and signing goes on.
+LEAF: Final = "leaf"
 
 _STATE = """SELECT (SELECT max("index") FROM ledger_sequence), (SELECT max(size) FROM ledger_checkpoint),
 (SELECT n * 256 + length(data) / 32 FROM ledger_tile WHERE level = 0 ORDER BY n DESC LIMIT 1),
@@ -39,18 +43,25 @@ EXISTS (SELECT 1 FROM ledger_outbox) OR EXISTS (SELECT 1 FROM ledger_change) OR 
 _NEWEST = """SELECT (SELECT note FROM ledger_checkpoint ORDER BY size DESC LIMIT 1),
 EXISTS (SELECT 1 FROM ledger_alarm)"""
 # PostgreSQL. By row, not by range: ids commit out of order, and a smaller one may appear later. The outbox has neither
-# index nor foreign key, so that an append is cheap: rows are found by their place, and only what is an entry is placed.
+# index nor foreign key, so that an append is cheap: rows are found by their place, and only what is an entry is placed,
+# and only one whose hash and size are as `append` makes them: what is signed is signed for ever. Others leave the
+# outbox, so that they are looked at once.
 _PLACE = """WITH batch AS (
   DELETE FROM ledger_outbox
   WHERE ctid = ANY (ARRAY (SELECT ctid FROM ledger_outbox ORDER BY entry_id LIMIT %s)) RETURNING entry_id
+), waiting AS MATERIALIZED (
+  SELECT id, octet_length(leaf) <= %s AND leaf_hash = sha256(decode('00', 'hex') || leaf) AS sound
+  FROM (SELECT DISTINCT entry_id FROM batch) AS drained JOIN ledger_entry ON ledger_entry.id = drained.entry_id
+  WHERE NOT EXISTS (SELECT 1 FROM ledger_sequence WHERE ledger_sequence.entry_id = drained.entry_id)
+), placed AS (
+  INSERT INTO ledger_sequence ("index", entry_id)
+  SELECT coalesce((SELECT max("index") + 1 FROM ledger_sequence), 0) + row_number() OVER (ORDER BY id) - 1, id
+  FROM waiting WHERE sound
 )
-INSERT INTO ledger_sequence ("index", entry_id)
-SELECT coalesce((SELECT max("index") + 1 FROM ledger_sequence), 0) + row_number() OVER (ORDER BY id) - 1, id
-FROM (SELECT DISTINCT entry_id FROM batch) AS waiting JOIN ledger_entry ON ledger_entry.id = waiting.entry_id
-WHERE NOT EXISTS (SELECT 1 FROM ledger_sequence WHERE ledger_sequence.entry_id = waiting.entry_id)"""
+SELECT (SELECT count(*) FROM batch), ARRAY (SELECT id FROM waiting WHERE NOT sound ORDER BY id)"""
 _HASHES = """SELECT {} FROM ledger_sequence JOIN ledger_entry ON ledger_entry.id = ledger_sequence.entry_id
 WHERE "index" >= %s AND "index" < %s"""
-_HASHES_SQLITE = _HASHES.format("leaf_hash") + ' ORDER BY "index"'
+_HASHES_SQLITE = _HASHES.format("leaf, leaf_hash") + ' ORDER BY "index"'
 # One value instead of a row an entry: what this process does for each is what a sequencer's speed hangs on.
 _HASHES_POSTGRESQL = _HASHES.format("""string_agg(leaf_hash, ''::bytea ORDER BY "index")""")
 
@@ -74,6 +85,12 @@ OTHER_LOG = (
 DAMAGED = (
     "The stored tree is damaged: {why}. Nothing was signed. What to do: run `manage.py check_log` to see what else is,"
     " and restore the newest copy of the database."
+)
+NOT_OURS = (
+    "{count} rows of ledger_entry hold a leaf that is too large or does not hash to its leaf_hash, so this office's"
+    " `append` did not write them; the first are of id {ids}. They got no index, and are no part of the log. What to"
+    " do: find out who inserts with the office's database role, change its password, then run"
+    " `manage.py alarms --clear leaf`. `manage.py check_log` counts all such rows."
 )
 
 
@@ -101,6 +118,15 @@ def tick() -> Checkpoint | None:
     except HeadMismatch as error:
         alarms.raise_alarm(GUARD, str(error))
         raise
+
+
+def check() -> Check:
+    """For `core.health`: whether the database still holds what was signed, also before the sequencer looks."""
+    try:
+        _work_waits()
+    except HeadMismatch as error:
+        return Check("head guard", False, str(error))
+    return Check("head guard", True, "the database holds what was signed")
 
 
 def adopt_head() -> Checkpoint:
@@ -171,13 +197,15 @@ def _integrate() -> Step:
     with transaction.atomic(durable=True):
         _see_one_moment()
         changes.account()  # before the outbox is drained: its rows say which changes have an entry
-        placed = _place_waiting()
+        drained, refused = _place_waiting()
         size = stored_size()
         hashes = _next_hashes(size)
         edge = _read(right_edge(size), {})
         grown = tiles.grow(lambda level, n: edge[level, n], size, hashes)
         write_tiles(grown, edge)
-    return Step(size + len(hashes), {**edge, **grown}, full=BATCH in (placed, len(hashes)))
+    if refused:
+        alarms.raise_alarm(LEAF, not_ours(refused), halts=False)
+    return Step(size + len(hashes), {**edge, **grown}, full=BATCH in (drained, len(hashes)))
 
 
 def _read(places: Iterable[tuple[int, int]], known: Places) -> Places:
@@ -196,13 +224,27 @@ def _see_one_moment() -> None:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
-def _place_waiting() -> int:
-    """The next indices for what waits in the outbox, in order of insertion; how many. On SQLite nothing ever waits."""
+def _place_waiting() -> tuple[int, list[int]]:
+    """The next indices for what waits in the outbox, in order of insertion. On SQLite nothing ever waits.
+
+    Returns how many rows left the outbox, and the ids of the entries that were refused an index.
+    """
     if connection.vendor == "sqlite":
-        return 0
+        return 0, []
     with connection.cursor() as cursor:
-        cursor.execute(_PLACE, [BATCH])
-        return int(cursor.rowcount)
+        cursor.execute(_PLACE, [BATCH, MAX_LEAF_BYTES])
+        drained, refused = cursor.fetchone()
+    return int(drained), list(refused)
+
+
+def not_ours(refused: list[int]) -> str:
+    """What to tell a person of these rows."""
+    return NOT_OURS.format(count=len(refused), ids=", ".join(map(str, refused[:20])))
+
+
+def is_sound(leaf: object, leaf_hash: object) -> bool:
+    """Whether `append` can have written this row; as _PLACE asks. That the leaf is canonical, `check_log` looks."""
+    return isinstance(leaf, bytes) and len(leaf) <= MAX_LEAF_BYTES and merkle.leaf_hash(leaf) == leaf_hash
 
 
 def _next_hashes(size: int) -> list[bytes]:
@@ -210,10 +252,18 @@ def _next_hashes(size: int) -> list[bytes]:
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(_HASHES_SQLITE, [size, size + BATCH])
-            return [row[0] for row in cursor.fetchall()]
+            return _sound_hashes(size, cursor.fetchall())
         cursor.execute(_HASHES_POSTGRESQL, [size, size + BATCH])
         joined = bytes(cursor.fetchone()[0] or b"")
     return [joined[at : at + merkle.HASH_SIZE] for at in range(0, len(joined), merkle.HASH_SIZE)]
+
+
+def _sound_hashes(size: int, rows: list[tuple[bytes, bytes]]) -> list[bytes]:
+    """SQLite, where a row has its index before this process sees it: raises HeadMismatch, so that it is not signed."""
+    for index, (leaf, leaf_hash) in enumerate(rows, size):
+        if not is_sound(leaf, leaf_hash):
+            raise HeadMismatch(DAMAGED.format(why=f"the leaf of entry {index} is too large or not that of its hash"))
+    return [leaf_hash for _, leaf_hash in rows]
 
 
 # --- Steps 2 to 5 --------------------------------------------------------------------------------------------------

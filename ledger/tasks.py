@@ -4,7 +4,7 @@ import contextlib
 
 from celery import shared_task
 
-from ledger import erasures, nightly, timestamping
+from ledger import erasures, nightly, reconciliation, timestamping
 
 
 @shared_task(name="ledger.complete_erasures", ignore_result=True, expires=3600)
@@ -18,6 +18,8 @@ def stamp() -> None:
         timestamping.stamp()
 
 
-@shared_task(name="ledger.audit", ignore_result=True, expires=3600)
+@shared_task(
+    name="ledger.audit", ignore_result=True, expires=3600, autoretry_for=reconciliation.AWAY, default_retry_delay=600
+)
 def audit() -> None:
     nightly.run()

@@ -19,7 +19,7 @@ MAX_ENTRY_BYTES = 65_535
 # (level, n) -> the tile's bytes as far as stored. Raises KeyError when there is none.
 ReadTile: TypeAlias = Callable[[int, int], bytes]
 
-_PATH = re.compile(r"((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
+_PATH = re.compile(r"((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
 
 
 class BadTile(ValueError):

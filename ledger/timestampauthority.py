@@ -21,7 +21,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.conf import settings
 
 from core import clock
-from ledger.keys import BadKey, KeyMissing, read_text, write_once
+from ledger.durable import write_once
+from ledger.keys import BadKey, KeyMissing, read_text
 from ledger.models import Stamp
 
 OWN = "own"

@@ -6,12 +6,13 @@ A person is any opaque string ("user:…", "person:…", "notice:…"). A sealed
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 from django.db import connection, transaction
 
-from ledger import custody, journal, keys
+from ledger import custody, head, journal, keys
 from ledger.models import PersonKey, SealedSection, Sequence
 
 log = structlog.get_logger()
@@ -37,7 +38,7 @@ class SealingKey:
     """A person's key, unwrapped: kept no longer than the transaction that seals with it."""
 
     id: uuid.UUID
-    key: bytes
+    key: bytes = field(repr=False)  # or tracebacks would print it
 
     def seal(self, value: bytes, context: str) -> bytes:
         return _FORMAT + self.id.bytes + keys.encrypt(self.key, value, context.encode())
@@ -165,13 +166,35 @@ def leave_no_copy() -> None:
     """SQLite's write-ahead log still holds the rows as they were; move it into the database and empty it.
 
     Freed pages are overwritten by `PRAGMA secure_delete`. PostgreSQL forgets with its next vacuum and recycled WAL.
+    While somebody reads it cannot be done; nobody waits for that, and the sequencer tries again until it is.
     """
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
-        with connection.cursor() as cursor:
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        patience = cursor.fetchone()[0]
+        try:
+            cursor.execute("PRAGMA busy_timeout = 0")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             busy = cursor.fetchone()[0]
-        if busy:  # a reader holds it: the next checkpoint overwrites it
-            log.warning("vault.wal_not_emptied")
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {patience}")
+    if busy:
+        _copy_left().touch(mode=0o600)
+        log.warning("vault.wal_not_emptied")
+    else:
+        _copy_left().unlink(missing_ok=True)
+
+
+def finish_erasures() -> None:
+    """What an erasure had to leave in SQLite's write-ahead log, because somebody was reading, goes now."""
+    if _copy_left().exists():
+        leave_no_copy()
+
+
+def _copy_left() -> Path:
+    """Exists while the write-ahead log still holds something that was erased."""
+    return head.head_path().with_name("erased-bytes-left")
 
 
 def _hold(persons: list[str]) -> dict[str, SealingKey]:

@@ -98,11 +98,16 @@ def _show_progress(done: int, size: int) -> None:
 
 def _print(name: str, verdict: Verdict) -> None:
     for check in verdict.checks:
-        print(f"{_MARKS[check.ok]} {check.name}: {check.message}")
+        print(f"{_MARKS[check.ok]} {check.name}: {_plain(check.message)}")
     if verdict.ok and verdict.key_from == "file":
         print("! The key came from the file itself: whoever made the file chose it. Give the log's key with --key,")
         print("  or compare the fingerprint above with one that you got by another way.")
-    print(f"{name}: {'verified' if verdict.ok else 'NOT verified'}")
+    print(f"{_plain(name)}: {'verified' if verdict.ok else 'NOT verified'}")
+
+
+def _plain(text: str) -> str:
+    """Words of the file could move the cursor, hide a line or turn the writing round: such characters are spelled."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger import bundleformat as form
-from ledger import container, jcs, keys, merkle, notes, tlogpolicy, verify_checks, verify_stamp
+from ledger import container, jcs, merkle, notes, tlogpolicy, verify_checks, verify_stamp
 from ledger.verify_checks import Failed, Trust, Unchecked, Verdict, decoded, exactly, items, natural, some
 
 _MANIFEST_MEMBERS = (
@@ -109,13 +109,14 @@ class Bundle:
 
     def manifest_signature(self) -> str:
         manifest = self._member(form.MANIFEST)
-        note = verify_checks.open_signed(form.SIGNATURE, self._member(form.SIGNATURE), self._verifiers())
+        size = natural(exactly(self._manifest()["checkpoint"], ("size", "root"), "checkpoint")["size"])
+        note = verify_checks.open_signed(form.SIGNATURE, self._member(form.SIGNATURE), self.verdict.vouching(size))
         if note.text != form.signed_text(manifest):
             raise Failed(f"{form.MANIFEST} was changed: it is not the one that was signed")
         return f"{form.MANIFEST} is signed by the log"
 
     def checkpoint(self) -> str:
-        head = verify_checks.open_head(form.CHECKPOINT, self._member(form.CHECKPOINT), self._verifiers())
+        head = verify_checks.open_head(form.CHECKPOINT, self._member(form.CHECKPOINT), self.verdict)
         stated = self._manifest()["checkpoint"]
         if jcs.encode(stated) != jcs.encode({"size": head.size, "root": head.root.hex()}):
             raise Failed("the manifest states another size or root than the checkpoint")
@@ -186,7 +187,7 @@ class Bundle:
     def _earlier(self, checkpoint: str, consistency: str) -> notes.TreeHead:
         """The head in member `checkpoint`, which by member `consistency` is an earlier state of this log."""
         head = self._head()
-        old = verify_checks.open_head(checkpoint, self._member(checkpoint), self._verifiers())
+        old = verify_checks.open_head(checkpoint, self._member(checkpoint), self.verdict)
         try:
             if self.policy:
                 self.policy.cosigners_of(notes.parse(self._member(checkpoint)))
@@ -229,11 +230,6 @@ class Bundle:
 
     def _range(self) -> tuple[int, int]:
         return self._manifest()["range"]["first"], self._manifest()["range"]["count"]
-
-    def _verifiers(self) -> list[keys.LogVerifier]:
-        if not self.verdict.verifiers:
-            raise Unchecked("there is no key to check with")
-        return self.verdict.verifiers
 
     def _head(self) -> notes.TreeHead:
         if self.head is None:

@@ -1,5 +1,7 @@
 """What the checks of every kind of file share: the verdict, the choice of keys, rotations, cosignatures. Pure."""
 
+import itertools
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,17 +59,44 @@ class Trust:
         return [self.key] if self.key else []
 
 
+@dataclass(frozen=True)
+class Term:
+    """A key, and the sizes of the checkpoints it counts for: from `first` to `last`, without end if that is None."""
+
+    verifier: keys.LogVerifier
+    first: int = 0
+    last: int | None = None
+
+
 @dataclass
 class Verdict:
     """The checks in order. What was given is verified when each of them holds.
 
-    verifiers: the keys that counted. key_from: `argument`, `policy`, or `file` (whoever made the file chose it).
+    terms: the keys that count, and when. key_from: `argument`, `policy`, or `file` (whoever made the file chose it).
     """
 
     checks: list[Check] = field(default_factory=list)
-    verifiers: list[keys.LogVerifier] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list)
     key_from: str = ""
     thorough: bool = True
+
+    @property
+    def verifiers(self) -> list[keys.LogVerifier]:
+        """Every key of the chain, those that were given first."""
+        return list(dict.fromkeys(term.verifier for term in self.terms))
+
+    def signing(self, size: int) -> list[keys.LogVerifier]:
+        """The keys that count for a checkpoint of this size."""
+        return list(dict.fromkeys(term.verifier for term in self._until(size) if term.first <= size))
+
+    def vouching(self, size: int) -> list[keys.LogVerifier]:
+        """The keys that count for what is said about a checkpoint of this size: then, or later."""
+        return list(dict.fromkeys(term.verifier for term in self._until(size)))
+
+    def _until(self, size: int) -> list[Term]:
+        if not self.terms:
+            raise Unchecked("there is no key to check with")
+        return [term for term in self.terms if term.last is None or size <= term.last]
 
     @property
     def ok(self) -> bool:
@@ -133,18 +162,39 @@ def read_rotations(texts: Iterable[str], origin: str) -> list[Rotation]:
             raise Failed(f"{form.ROTATIONS}, statement {number}: {error}") from error
     if [rotation.size for rotation in found] != sorted(rotation.size for rotation in found):
         raise Failed(f"{form.ROTATIONS}: the statements are not in order, oldest first")
+    for one, other in itertools.pairwise(sorted(set(found), key=lambda rotation: rotation.old.vkey)):
+        if one.old == other.old:
+            raise Failed(f"{form.ROTATIONS}: a fork: two statements replace the key {one.old.fingerprint}")
     return found
 
 
-def reachable(start: Collection[keys.LogVerifier], rotations: Sequence[Rotation]) -> list[keys.LogVerifier]:
-    """`start` and every key that a chain of rotation statements connects with it, in either direction."""
-    ring = list(dict.fromkeys(start))
-    for known in ring:  # grows while it is walked
-        for rotation in rotations:
-            if known in (rotation.old, rotation.new):
-                other = rotation.new if known == rotation.old else rotation.old
-                ring += [] if other in ring else [other]
-    return ring
+def reachable(start: Collection[keys.LogVerifier], rotations: Sequence[Rotation]) -> list[Term]:
+    """`start`, its descendants and its ancestors, each with the sizes it counts for (docs/formats.md).
+
+    Never forward again after a step backward: whoever holds a retired key could lead anywhere from there.
+    Each step narrows: a key counts for no size for which the key that led to it does not.
+    """
+    trusted = [Term(verifier) for verifier in dict.fromkeys(start)]
+    by_old, by_new = defaultdict(list), defaultdict(list)
+    for rotation in rotations:
+        by_old[rotation.old].append(rotation)
+        by_new[rotation.new].append(rotation)
+    later = _walk(trusted, lambda term: [Term(r.new, max(term.first, r.size)) for r in by_old[term.verifier]])
+    earlier = _walk(trusted, lambda term: [Term(r.old, 0, _least(term.last, r.size)) for r in by_new[term.verifier]])
+    return list(dict.fromkeys(later + earlier))
+
+
+def _walk(start: Sequence[Term], steps: Callable[[Term], list[Term]]) -> list[Term]:
+    found, seen = list(start), set(start)
+    for term in found:  # grows while it is walked
+        further = [step for step in steps(term) if step not in seen]
+        found += further
+        seen.update(further)
+    return found
+
+
+def _least(last: int | None, size: int) -> int:
+    return size if last is None else min(last, size)
 
 
 def choose_keys(
@@ -154,10 +204,12 @@ def choose_keys(
     by_file = trust.source == "file"
     candidates = enclosed if by_file else trust.keys()
     start = [verifier for verifier in candidates if verifier.name == origin]
-    verdict.key_from, verdict.verifiers = trust.source, reachable(start, rotations)
+    verdict.key_from, verdict.terms = trust.source, reachable(start, rotations)
     if not start:
         names = ", ".join(sorted({verifier.name for verifier in candidates})) or "nobody"
         raise Failed(f"this is of the log {origin}; the keys {'in it' if by_file else 'you gave'} are of {names}")
+    if len({verifier.key_id for verifier in verdict.verifiers}) < len(verdict.verifiers):
+        raise Failed("two keys of this log have the same key id: which of them signed cannot be told")
     shown = start[0].fingerprint
     if by_file:
         return f"the key came from the file itself; compare its fingerprint: {shown}"
@@ -191,11 +243,11 @@ def open_signed(name: str, data: bytes | str, verifiers: Sequence[notes.Verifier
         raise Failed(f"{name}: {error}") from error
 
 
-def open_head(name: str, data: bytes | str, verifiers: Sequence[keys.LogVerifier]) -> notes.TreeHead:
-    """The tree head of a checkpoint signed by one of these keys, which all are of one log. Raises Failed."""
-    if not verifiers:
-        raise Unchecked("there is no key to check with")
+def open_head(name: str, data: bytes | str, verdict: Verdict) -> notes.TreeHead:
+    """The tree head of a checkpoint signed by a key that counts for its size. Raises Failed, naming it, Unchecked."""
     try:
+        size = notes.parse_tree_head(notes.parse(data).text).size
+        verifiers = verdict.signing(size)
         return notes.open_checkpoint(data, verifiers[0].name, verifiers)
     except notes.BadNote as error:
         raise Failed(f"{name}: {error}") from error

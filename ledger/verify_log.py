@@ -78,7 +78,7 @@ class Log:
         return [log.verifier for log in self.policy.logs] if self.policy else []
 
     def checkpoint(self) -> str:
-        head = self.head = verify_checks.open_head("checkpoint", self.note, self.verdict.verifiers)
+        head = self.head = verify_checks.open_head("checkpoint", self.note, self.verdict)
         return f"{head.origin} has {head.size} entries, root {head.root.hex()}"
 
     def witnesses(self) -> str:
@@ -87,7 +87,7 @@ class Log:
 
     def earlier(self) -> str:
         head = self._head()
-        old = verify_checks.open_head("the earlier checkpoint", self.since or b"", self.verdict.verifiers)
+        old = verify_checks.open_head("the earlier checkpoint", self.since or b"", self.verdict)
         if old.size > head.size:
             raise Failed(f"the log shrank: it had {old.size} entries, and has {head.size} now")
         self.old = old

@@ -67,7 +67,7 @@ class Receipt:
 
     def checkpoint(self) -> str:
         checkpoint = self._fields()["checkpoint"]
-        head = self.head = verify_checks.open_head("checkpoint", checkpoint, self.verdict.verifiers)
+        head = self.head = verify_checks.open_head("checkpoint", checkpoint, self.verdict)
         return f"{head.origin} had {head.size} entries, root {head.root.hex()}"
 
     def witnesses(self) -> str:

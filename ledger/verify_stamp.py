@@ -28,7 +28,8 @@ class Stamp:
 def read(response: bytes) -> Stamp:
     """The stamp of a TimeStampResp (RFC 3161 section 2.4.2). Raises BadStamp."""
     status, token = _start(_only(response, _SEQUENCE), _SEQUENCE, _SEQUENCE)
-    if next(_items(status), (0, b"")) not in ((_INTEGER, b"\0"), (_INTEGER, b"\1")):
+    granted = [*_items(status)][:1]  # all of it is read: what stands after the number must be whole, too
+    if granted not in ([(_INTEGER, b"\0")], [(_INTEGER, b"\1")]):
         raise BadStamp("the authority did not grant this stamp")
     kind, content = _start(token, _OID, _EXPLICIT)
     _version, _digests, wrapped = _start(_only(content, _SEQUENCE), _INTEGER, 0x31, _SEQUENCE)

@@ -5,7 +5,8 @@ Protocol: https://c2sp.org/tlog-witness; what its cosignature says: https://c2sp
 `manage.py witness`.
 
 All it must never do is forget: what it cosigned last is on disk before an answer leaves. A state file that cannot be
-read is an error and never a fresh start.
+read is an error and never a fresh start, and so is one that is gone: the folder holds whose it is (`witness.vkey`) and
+which logs were ever cosigned (`origins`).
 """
 
 import argparse
@@ -26,11 +27,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from ledger import keys, merkle, notes, tlogpolicy
+from ledger import durable, keys, merkle, notes, tlogpolicy
 
 log = logging.getLogger("ledger.witness")
 
 MAX_BODY = 1 << 16
+MARKER = "witness.vkey"
+ORIGINS = "origins"
 MAX_EVIDENCE = 100  # files of each kind, for each log
 SIZE_TYPE = "text/x.tlog.size"
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -119,14 +122,29 @@ def _hash(line: str) -> bytes:
 class State:
     """The latest cosigned checkpoint of each origin, a file each, named by the SHA-256 of the origin.
 
-    The folder belongs to one key: each file carries this witness's own cosignature, so damage shows.
+    The folder belongs to one key: each file carries this witness's own cosignature, so damage shows. `origins` names
+    each, so that a file that is gone shows, too.
     """
 
     folder: Path
     verifier: keys.WitnessVerifier
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable.make_folder(self.folder)
+
+    def belongs(self) -> bool:
+        """Whether this folder is known to be this key's; False when it says nothing. Raises StateDamaged."""
+        try:
+            owner = (self.folder / MARKER).read_text(encoding="utf-8", errors="replace").rstrip("\n")
+        except FileNotFoundError:
+            return False
+        if owner != self.verifier.vkey:
+            raise StateDamaged(f"{self.folder} is the state of another witness's key: {owner}")
+        return True
+
+    def claim(self) -> None:
+        """From now on this folder is what this key has cosigned."""
+        durable.replace(self.folder / MARKER, self.verifier.vkey + "\n")
 
     @contextmanager
     def locked(self, origin: str) -> Iterator[None]:
@@ -139,12 +157,14 @@ class State:
             os.close(handle)
 
     def latest(self, origin: str) -> notes.Note | None:
-        """None if it never cosigned anything of this log. Raises StateDamaged."""
+        """None if it never cosigned anything of this log. Raises StateDamaged. Sure only under the origin's lock."""
         path = self.folder / name_of(origin)
         try:
             note = notes.open_note(path.read_bytes(), [self.verifier])
             known = tree_head(note.text).origin
         except FileNotFoundError:
+            if name_of(origin) in self._cosigned():
+                raise StateDamaged(f"{path}: it is gone, and this witness has cosigned {origin}") from None
             return None
         except notes.BadNote as error:
             raise StateDamaged(f"{path}: {error}") from error
@@ -154,11 +174,15 @@ class State:
 
     def record(self, origin: str, note: notes.Note) -> None:
         """Durable when it returns; whoever dies meanwhile leaves the old file whole."""
-        path = self.folder / name_of(origin)
-        scratch = path.with_name(f".{path.name}.new")
-        _write(scratch, str(note))
-        scratch.replace(path)
-        _sync_folder(self.folder)
+        durable.replace(self.folder / name_of(origin), str(note))
+        if name_of(origin) not in self._cosigned():  # the file first: whoever dies in between has not answered
+            durable.append(self.folder / ORIGINS, f"\n{name_of(origin)}\n")  # whole, whatever stands before it
+
+    def _cosigned(self) -> list[str]:
+        try:
+            return (self.folder / ORIGINS).read_text(encoding="ascii", errors="replace").split()
+        except FileNotFoundError:
+            return []
 
     def keep(self, kind: str, head: notes.TreeHead, text: str) -> None:
         """Keep a request that shows, or may show, that a log misbehaves. The caller holds the origin's lock.
@@ -174,27 +198,11 @@ class State:
             return
         for oldest in there[: max(0, len(there) - MAX_EVIDENCE + 1)]:
             oldest.unlink()
-        _write(path, text)
+        durable.replace(path, text)
 
 
 def name_of(origin: str) -> str:
     return hashlib.sha256(origin.encode()).hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 # --- The witness ---------------------------------------------------------------------------------------------------
@@ -346,10 +354,11 @@ def _body(environ: Environ) -> bytes:
 # --- Running it ----------------------------------------------------------------------------------------------------
 
 
-def application(name: str, policy: str, state: str, key: str = "") -> Witness:
+def application(name: str, policy: str, state: str, key: str = "", *, first_run: bool = False) -> Witness:
     """The witness of these arguments; `policy` and `state` are paths. Its key is made on first use.
 
-    Raises BadPolicy, keys.BadKey, keys.KeyMissing, OSError, each saying what is wrong.
+    first_run: the operator vouches that a key that is there has cosigned nothing but what is in `state`.
+    Raises BadPolicy, keys.BadKey, keys.KeyMissing, StateDamaged, OSError, each saying what is wrong.
     """
     logs: dict[str, tuple[keys.LogVerifier, ...]] = {}
     for known in tlogpolicy.parse(Path(policy).read_bytes()).logs:
@@ -359,9 +368,22 @@ def application(name: str, policy: str, state: str, key: str = "") -> Witness:
     folder = Path(state)
     path = Path(key) if key else folder / "witness.key"
     # With a state there was a key: a fresh one would not be the witness that others trust.
-    fresh = not (folder.is_dir() and any(file.suffix == ".lock" for file in folder.iterdir()))
+    fresh = not (folder.is_dir() and any(file.suffix == ".lock" or file.name == MARKER for file in folder.iterdir()))
+    made_now = fresh and not path.exists()
     signer = keys.witness_signer(path, name, create=fresh)
-    return Witness(signer, logs, State(folder, signer.verifier))
+    kept = State(folder, signer.verifier)
+    if not kept.belongs():
+        if not (made_now or first_run):
+            raise StateDamaged(_FORGOTTEN.format(key=path, state=folder))
+        kept.claim()
+    return Witness(signer, logs, kept)
+
+
+_FORGOTTEN = (
+    "{key} is there, but {state} does not say that it holds what this key has cosigned. If that folder was lost or is"
+    " not mounted, put it back: a witness that forgets would cosign a second history. Only if this key never cosigned"
+    " anything else, start once with --first-run."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -370,6 +392,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", required=True, help="folder for what was cosigned last, and for the key")
     parser.add_argument("--listen", default="127.0.0.1:8101", help="address:port; put TLS before it")
     parser.add_argument("--key", default="", help="file with the private key, if not witness.key in --state")
+    parser.add_argument(
+        "--first-run", action="store_true", help="you vouch that the key never cosigned what is not in --state"
+    )
 
 
 def introduction(witness: Witness, listen: str) -> str:
@@ -414,9 +439,9 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        witness = application(given.name, given.policy, given.state, given.key)
+        witness = application(given.name, given.policy, given.state, given.key, first_run=given.first_run)
         server = serve(witness, given.listen)
-    except (OSError, ValueError, keys.KeyMissing) as error:
+    except (OSError, ValueError, keys.KeyMissing, StateDamaged) as error:
         parser.error(str(error))
     sys.stdout.write(introduction(witness, given.listen))
     sys.stdout.flush()

@@ -53,9 +53,10 @@ def make_export(
     if not user.has_role(Role.REGULATOR):
         raise Forbidden("Exports are made by regulators.", code="export.role")
     _check(purpose, types, since, until)
-    checkpoint = reading.latest_checkpoint()
-    chosen = _scope(since, until, types)[: MAX_ENTRIES + 1]
-    rows = list(chosen)
+    # With witnesses, one that reaches the quorum: a regulator with a policy of their own would refuse any other.
+    checkpoint = reading.latest_cosigned() or reading.latest_checkpoint()
+    # Of this checkpoint and no newer one: what is signed meanwhile has no proof in it.
+    rows = list(_scope(checkpoint.size, since, until, types)[: MAX_ENTRIES + 1]) if checkpoint else []
     if not rows or checkpoint is None:
         raise NotFound("entry in this scope")
     about: dict[str, Json] = {
@@ -104,8 +105,9 @@ def _check(purpose: str, types: Sequence[str], since: dt.datetime | None, until:
     refuse_fields({field: message for field, message in wrong.items() if message})
 
 
-def _scope(since: dt.datetime | None, until: dt.datetime | None, types: Sequence[str]) -> QuerySet[Entry]:
-    rows = Entry.objects.select_related("sequence").filter(sequence__index__lt=reading.signed_size())
+def _scope(size: int, since: dt.datetime | None, until: dt.datetime | None, types: Sequence[str]) -> QuerySet[Entry]:
+    """Of the first `size` entries."""
+    rows = Entry.objects.select_related("sequence").filter(sequence__index__lt=size)
     if since:
         rows = rows.filter(created_at__gte=since)
     if until:
@@ -168,7 +170,8 @@ def query_entries(
     """Signed entries after an index and in [since, until), for a regulator or operator: leaves only. Recorded."""
     if not user.has_role(Role.REGULATOR, Role.OPERATOR):
         raise Forbidden("The audit log is read by regulators and operators.", code="audit.role")
-    rows = list(_scope(since, until, types).filter(sequence__index__gt=after)[: min(limit, reading.MAX_PAGE)])
+    signed = _scope(reading.signed_size(), since, until, types)
+    rows = list(signed.filter(sequence__index__gt=after)[: min(limit, reading.MAX_PAGE)])
     with transaction.atomic():
         facts: dict[str, Json] = {
             "read": "entries",

@@ -90,16 +90,37 @@ def _require_role(by: User) -> None:
 
 
 def _subject(kind: str, pk: str) -> Any:
-    """The row, locked: an erasure of the same person comes before or after, never in between."""
+    """The row, locked, after everybody whom a hold on it reaches: an erasure of any of them comes before or after,
+    never in between. People before things, as an erasure locks them.
+    """
     if kind not in _KINDS:
         raise invalid({"on": [f"A hold is on one of: {', '.join(f'{known}:<id>' for known in _KINDS)}."]})
     try:
-        row = _KINDS[kind]._default_manager.select_for_update().filter(pk=uuid.UUID(pk)).first()
+        known = uuid.UUID(pk)
+        for people in _reached(kind, known):
+            list(people.select_for_update().values_list("pk", flat=True))
+        row = _KINDS[kind]._default_manager.select_for_update().filter(pk=known).first()
     except ValueError:
         row = None
     if row is None:
         raise NotFound(kind)
     return row
+
+
+def _reached(kind: str, pk: uuid.UUID) -> "list[models.QuerySet[Any]]":
+    """The people and accounts whom a hold on this case or work reaches: the reverse of `reaching`."""
+    if kind == "asset":
+        people, users = Q(depictions__asset=pk) | Q(notices__asset=pk), Q(assets=pk)
+    elif kind == "case":
+        people = Q(depictions__asset__cases=pk) | Q(notices__case=pk)
+        users = Q(assets__cases=pk) | Q(notices__case=pk)
+    else:
+        return []
+    # By a subquery: rows that a join names twice cannot be locked. In order, so that two holds never wait in a circle.
+    return [
+        Person.objects.filter(pk__in=Person.objects.filter(people).values("pk")).order_by("pk"),
+        User.objects.filter(pk__in=User.objects.filter(users).values("pk")).order_by("pk"),
+    ]
 
 
 def _public(kind: str, on: str) -> dict[str, str]:

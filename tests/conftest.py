@@ -16,6 +16,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import connection
 from rest_framework.test import APIClient
 
 from accounts.models import Membership, Organisation, Role, User
@@ -27,6 +28,20 @@ from tests.append_only import let_flush_through
 let_flush_through()
 
 PHOTOGRAPHS = Path(__file__).resolve().parent.parent / "web" / "demo" / "photographs"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, where the suite runs a second time: only what opens the database can say anything new there."""
+    if connection.vendor != "postgresql":
+        return
+    opens = [_opens_the_database(item) for item in items]
+    config.hook.pytest_deselected(items=[item for item, yes in zip(items, opens, strict=True) if not yes])
+    items[:] = [item for item, yes in zip(items, opens, strict=True) if yes]
+
+
+def _opens_the_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(fixtures & {"db", "transactional_db", "live_server"} or item.get_closest_marker("django_db"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -136,14 +136,15 @@ func (b *bundle) key(v *verdict, t trust) string {
 	return v.chooseKeys(t, origin, b.policy.logs, parseRotations(splitNotes(b.member("rotations")), origin))
 }
 
-func (b *bundle) signature(ring []*logKey) string {
-	text := openNote("manifest.sig", b.member("manifest.sig"), ring)
+func (b *bundle) signature(ring terms) string {
+	size := b.manifest["checkpoint"].exactly("checkpoint", "size", "root").members["size"].natural("size")
+	text := openNote("manifest.sig", b.member("manifest.sig"), ring.vouching(size))
 	want := fmt.Sprintf("%s\n%x\n", bundleFormat, sha256.Sum256(b.member("manifest.json")))
 	require(text == want, "manifest.json was changed: it is not the one that was signed")
 	return "manifest.json is signed by the log"
 }
 
-func (b *bundle) checkpoint(ring []*logKey) string {
+func (b *bundle) checkpoint(ring terms) string {
 	b.head = openHead("checkpoint", b.member("checkpoint"), ring)
 	stated := b.manifest["checkpoint"].exactly("checkpoint", "size", "root").members
 	root := fmt.Sprintf("%x", b.head.root[:])
@@ -188,7 +189,7 @@ func (b *bundle) root() string {
 	return "all entries of the log together give the signed root"
 }
 
-func (b *bundle) previous(ring []*logKey) string {
+func (b *bundle) previous(ring terms) string {
 	if b.members["previous/checkpoint"] == nil {
 		return "the bundle says nothing of an earlier one"
 	}
@@ -196,7 +197,7 @@ func (b *bundle) previous(ring []*logKey) string {
 	return fmt.Sprintf("the log of %d entries, as it was exported before, is the beginning of this one", old.size)
 }
 
-func (b *bundle) timeStamps(ring []*logKey) string {
+func (b *bundle) timeStamps(ring terms) string {
 	if len(b.stamps) == 0 {
 		return "the bundle holds no time stamp"
 	}
@@ -209,7 +210,7 @@ func (b *bundle) timeStamps(ring []*logKey) string {
 }
 
 // earlier is the head in this folder's checkpoint, which by its consistency proof is an earlier state of the log.
-func (b *bundle) earlier(folder string, ring []*logKey) head {
+func (b *bundle) earlier(folder string, ring terms) head {
 	old := openHead(folder+"/checkpoint", b.member(folder+"/checkpoint"), ring)
 	b.policy.cosigners(b.member(folder + "/checkpoint"))
 	lines := splitLines(b.member(folder + "/consistency"))

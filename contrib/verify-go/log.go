@@ -2,15 +2,19 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -34,10 +38,15 @@ func sourceOf(what string) source {
 		return nil
 	}
 	return func(path string, limit int64) []byte {
-		file, err := os.Open(filepath.Join(what, filepath.FromSlash(path)))
-		if err != nil {
+		name := filepath.Join(what, filepath.FromSlash(path))
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			return nil
 		}
+		require(err == nil, "%s cannot be read: %v", path, err)
+		require(info.Mode().IsRegular(), "%s is not a file", path) // to open a pipe would wait for its writer
+		file, err := os.Open(name)
+		require(err == nil, "%s cannot be read: %v", path, err)
 		defer file.Close()
 		return atMost(file, limit, path)
 	}
@@ -48,7 +57,7 @@ func web(address string) source {
 	if err != nil || base.Host == "" || base.RawQuery != "" {
 		wrongCall("an address of a log is http(s)://host/path")
 	}
-	client := &http.Client{Timeout: 20 * time.Second, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+	client := &http.Client{CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if r.URL.Host != base.Host || r.URL.Scheme != base.Scheme || len(via) > 5 {
 			return fmt.Errorf("redirects to %s: refused", r.URL.Host)
 		}
@@ -56,10 +65,17 @@ func web(address string) source {
 	}}
 	return func(path string, limit int64) []byte {
 		whole := strings.TrimSuffix(address, "/") + "/" + path
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		end := &deadline{start: time.Now(), timer: time.AfterFunc(patience, cancel)}
+		defer end.timer.Stop()
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, whole, nil)
+		require(err == nil, "%v", err)
 		problem := ""
 		for _, pause := range []time.Duration{0, 500 * time.Millisecond, 2 * time.Second} {
 			time.Sleep(pause)
-			answer, err := client.Get(whole)
+			answer, err := client.Do(request)
+			require(ctx.Err() == nil, "%s: the server is too slow", whole)
 			if err != nil {
 				problem = err.Error()
 				continue
@@ -67,7 +83,8 @@ func web(address string) source {
 			defer answer.Body.Close()
 			switch code := answer.StatusCode; {
 			case code == http.StatusOK:
-				return atMost(answer.Body, limit, path)
+				end.answer = answer.Body
+				return atMost(end, limit, path)
 			case code == http.StatusNotFound || code == http.StatusGone:
 				return nil
 			case code != http.StatusTooManyRequests && code < 500:
@@ -79,6 +96,30 @@ func web(address string) source {
 		fail("%s", problem)
 		return nil
 	}
+}
+
+// A resource has this long, and a second more for each slowest bytes that have come.
+var patience = 60 * time.Second
+
+const slowest = 16 << 10
+
+// deadline reads an answer, and grants more time for what has come.
+type deadline struct {
+	answer io.Reader
+	start  time.Time
+	timer  *time.Timer
+	come   int64
+}
+
+func (d *deadline) Read(data []byte) (int, error) {
+	n, err := d.answer.Read(data)
+	d.come += int64(n)
+	left := time.Until(d.start.Add(patience + time.Duration(d.come)*time.Second/slowest))
+	if left <= 0 && err != io.EOF {
+		return n, errors.New("the server is too slow")
+	}
+	d.timer.Reset(left)
+	return n, err
 }
 
 func atMost(r io.Reader, limit int64, path string) []byte {

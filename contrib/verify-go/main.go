@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // check is one statement that was checked, with its outcome in words.
@@ -33,7 +34,7 @@ type verdict struct {
 	Checks  []check  `json:"checks"`
 	KeyFrom string   `json:"key_from"`
 	Keys    []string `json:"keys"`
-	ring    []*logKey
+	ring    terms
 }
 
 // failure is what fail panics with; run turns it into a check that does not hold.
@@ -100,6 +101,7 @@ func main() {
 	treeOnly := flag.Bool("tree-only", false, "whole logs: do not look into the entries")
 	since := flag.String("since", "", "whole logs: a `checkpoint` seen earlier, of which the log must be a continuation")
 	patches := flag.Bool("patches", false, "for tests: verdicts of damaged copies of a file, described on standard input")
+	flag.DurationVar(&patience, "patience", patience, "for tests: how long a resource over HTTP may take, whatever its size")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: verify-go [-key VKEY | -policy FILE] [-json] WHAT")
 		flag.PrintDefaults()
@@ -129,7 +131,7 @@ func main() {
 	default:
 		v = verifyFile(readFile(what), t)
 	}
-	for _, k := range v.ring {
+	for _, k := range v.ring.all() {
 		v.Keys = append(v.Keys, k.vkey)
 	}
 	if *asJSON {
@@ -150,7 +152,7 @@ func print(what string, v *verdict) {
 		if c.OK {
 			mark = "✓"
 		}
-		fmt.Printf("%s %s: %s\n", mark, c.Name, c.Message)
+		fmt.Printf("%s %s: %s\n", mark, c.Name, plain(c.Message))
 	}
 	if v.OK && v.KeyFrom == "file" {
 		fmt.Println("! The key came from the file itself: whoever made the file chose it. Give the log's key with -key,")
@@ -160,7 +162,20 @@ func print(what string, v *verdict) {
 	if v.OK {
 		outcome = "verified"
 	}
-	fmt.Printf("%s: %s\n", filepath.Base(what), outcome)
+	fmt.Printf("%s: %s\n", plain(filepath.Base(what)), outcome)
+}
+
+// plain spells what could move the cursor, hide a line or turn the writing round: the words may be the file's.
+func plain(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		}
+	}
+	return b.String()
 }
 
 func trustFrom(key, policyFile string) (t trust) {

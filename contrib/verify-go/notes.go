@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -214,9 +215,11 @@ func parseHead(text string) head {
 	return head{lines[0], decimal(lines[1]), root}
 }
 
-func openHead(what string, data []byte, ring []*logKey) head {
-	h := parseHead(openNote(what, data, ring))
-	require(h.origin == ring[0].name, "%s is of another log: %s", what, h.origin)
+func openHead(what string, data []byte, ring terms) head {
+	text, _ := parseNote(data)
+	h := parseHead(text)
+	openNote(what, data, ring.signing(h.size))
+	require(h.origin == ring[0].key.name, "%s is of another log: %s", what, h.origin)
 	return h
 }
 
@@ -260,6 +263,10 @@ func parseRotations(statements []string, origin string) (found []rotation) {
 		openNote("a rotation", []byte(statement), []*logKey{r.old})
 		openNote("a rotation", []byte(statement), []*logKey{r.new})
 		require(len(found) == 0 || found[len(found)-1].size <= r.size, "the rotations are not in order, oldest first")
+		for _, other := range found {
+			same := other.new.vkey == r.new.vkey && other.size == r.size
+			require(other.old.vkey != r.old.vkey || same, "a fork: two statements replace one key")
+		}
 		found = append(found, r)
 	}
 	return found
@@ -277,33 +284,117 @@ func splitNotes(data []byte) (found []string) {
 	return found
 }
 
+// term is a key and the sizes of the checkpoints it counts for.
+type term struct {
+	key         *logKey
+	first, last int64
+}
+
+type terms []term
+
+// signing are the keys that count for a checkpoint of this size.
+func (ring terms) signing(size int64) []*logKey {
+	return ring.keys(func(t term) bool { return t.first <= size && size <= t.last })
+}
+
+// vouching are the keys that count for what is said about a checkpoint of this size: then, or later.
+func (ring terms) vouching(size int64) []*logKey {
+	return ring.keys(func(t term) bool { return size <= t.last })
+}
+
+// all is every key of the chain.
+func (ring terms) all() []*logKey {
+	return ring.keys(func(term) bool { return true })
+}
+
+func (ring terms) keys(counts func(term) bool) (found []*logKey) {
+	seen := map[string]bool{}
+	for _, t := range ring {
+		if counts(t) && !seen[t.key.vkey] {
+			seen[t.key.vkey] = true
+			found = append(found, t.key)
+		}
+	}
+	return found
+}
+
+// reachable is the given keys, their descendants and their ancestors, never forward again after a step backward. Each
+// step narrows the sizes: a key counts for none for which the key that led to it does not.
+func reachable(start []*logKey, rotations []rotation) terms {
+	var trusted terms
+	for _, key := range start {
+		trusted = append(trusted, term{key, 0, math.MaxInt64})
+	}
+	byOld, byNew := map[string][]rotation{}, map[string][]rotation{}
+	for _, r := range rotations {
+		byOld[r.old.vkey] = append(byOld[r.old.vkey], r)
+		byNew[r.new.vkey] = append(byNew[r.new.vkey], r)
+	}
+	later := trusted.walk(func(t term) (steps terms) {
+		for _, r := range byOld[t.key.vkey] {
+			step := term{r.new, t.first, math.MaxInt64}
+			if r.size > step.first {
+				step.first = r.size
+			}
+			steps = append(steps, step)
+		}
+		return steps
+	})
+	earlier := trusted.walk(func(t term) (steps terms) {
+		for _, r := range byNew[t.key.vkey] {
+			step := term{r.old, 0, t.last}
+			if r.size < step.last {
+				step.last = r.size
+			}
+			steps = append(steps, step)
+		}
+		return steps
+	})
+	return append(later, earlier...)
+}
+
+func (ring terms) walk(next func(term) terms) (found terms) {
+	type place struct {
+		vkey        string
+		first, last int64
+	}
+	seen := map[place]bool{}
+	add := func(t term) {
+		at := place{t.key.vkey, t.first, t.last}
+		if !seen[at] {
+			seen[at] = true
+			found = append(found, t)
+		}
+	}
+	for _, t := range ring {
+		add(t)
+	}
+	for i := 0; i < len(found); i++ { // grows while it is walked
+		for _, step := range next(found[i]) {
+			add(step)
+		}
+	}
+	return found
+}
+
 // chooseKeys fills v.ring: the keys that are trusted (or the file's own) and those that rotations connect with them.
 func (v *verdict) chooseKeys(t trust, origin string, enclosed []*logKey, rotations []rotation) string {
 	start := t.keys
 	if t.source == "file" {
 		start = enclosed
 	}
-	in := map[string]bool{}
-	add := func(key *logKey) {
-		if key.name == origin && !in[key.vkey] {
-			in[key.vkey] = true
-			v.ring = append(v.ring, key)
-		}
-	}
+	var mine []*logKey
 	for _, key := range start {
-		add(key)
-	}
-	v.KeyFrom = t.source
-	require(len(v.ring) > 0, "there is no key of the log %s", origin)
-	for i := 0; i < len(v.ring); i++ { // grows while it is walked
-		for _, r := range rotations {
-			if v.ring[i].vkey == r.old.vkey {
-				add(r.new)
-			}
-			if v.ring[i].vkey == r.new.vkey {
-				add(r.old)
-			}
+		if key.name == origin {
+			mine = append(mine, key)
 		}
+	}
+	v.KeyFrom, v.ring = t.source, reachable(mine, rotations)
+	require(len(v.ring) > 0, "there is no key of the log %s", origin)
+	in, ids := map[string]bool{}, map[uint32]bool{}
+	for _, key := range v.ring.all() {
+		require(!ids[key.id], "two keys of this log have the same key id: which of them signed cannot be told")
+		in[key.vkey], ids[key.id] = true, true
 	}
 	connected := len(enclosed) == 0
 	for _, key := range enclosed {
@@ -311,7 +402,7 @@ func (v *verdict) chooseKeys(t trust, origin string, enclosed []*logKey, rotatio
 	}
 	require(connected, "the file encloses another key, and no rotation statement connects it with the one you gave")
 	if t.source == "file" {
-		return "the key came from the file itself; compare its fingerprint: " + v.ring[0].fingerprint()
+		return "the key came from the file itself; compare its fingerprint: " + mine[0].fingerprint()
 	}
-	return "the key is the one you gave: " + v.ring[0].fingerprint()
+	return "the key is the one you gave: " + mine[0].fingerprint()
 }

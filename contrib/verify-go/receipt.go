@@ -86,7 +86,7 @@ func verifyAcknowledgement(v *verdict, acknowledgement *value, t trust) {
 		lines := statement(attestation, "assay-promise-key/1", 2)
 		origin = lines[0]
 		v.chooseKeys(t, origin, nil, nil)
-		openNote("promise_key", attestation, v.ring)
+		openNote("promise_key", attestation, v.ring.all())
 		promiseKey = parseLogKey(lines[1])
 		require(promiseKey.name == origin+"/promise", "the promise key is not named after the log")
 		return "the log " + origin + " signs its promises with " + promiseKey.vkey

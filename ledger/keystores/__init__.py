@@ -7,16 +7,19 @@ that wraps it, and only the wrapped one lies in the folder.
 
 import base64
 import binascii
+import fcntl
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs
 
-from ledger.keys import BadKey, SigningKey, read_text, write_once
+from ledger.durable import make_folder, write_once
+from ledger.keys import KEY_SIZE, BadKey, SigningKey, read_text
 
 _WRAPPED = re.compile(r"vault-([1-9][0-9]*)\.wrapped", re.ASCII)
 
@@ -160,14 +163,31 @@ class RemoteKeys(ABC):
             except (binascii.Error, ValueError) as error:
                 raise BadKey(f"{self._path(version).name} does not hold a wrapped key") from error
             key = self.unwrap(version, wrapped)
-            if len(key) != 32:
+            if len(key) != KEY_SIZE:
                 raise BadKey(f"{self._path(version).name} does not unwrap to a key of 32 bytes")
             self._known[text] = key
         return self._known[text]
 
     def new_master_key(self, version: int) -> None:
-        if not self._path(version).exists():
-            write_once(self._path(version), base64.b64encode(self.wrapped_new_key(version)).decode() + "\n")
+        with self._alone():
+            if self._path(version).exists():
+                return
+            wrapped = self.wrapped_new_key(version)
+            # Nothing is sealed with a key before it is known to open again.
+            if len(self.unwrap(version, wrapped)) != KEY_SIZE:
+                raise BadKey(f"the new master key {version} does not unwrap to {KEY_SIZE} bytes: nothing was kept")
+            write_once(self._path(version), base64.b64encode(wrapped).decode() + "\n")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process, and one thread of it, at a time: two would make two wrapping keys of one name."""
+        make_folder(self._folder)
+        handle = os.open(self._folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def _path(self, version: int) -> Path:
         return self._folder / f"vault-{version}.wrapped"

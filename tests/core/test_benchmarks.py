@@ -41,7 +41,7 @@ def test_the_table_shows_each_target_its_figure_and_the_verdict() -> None:
     lines = a_whole_run().table().splitlines()
     assert lines[0] == "A processor, 2 cores; fsync=on."
     assert lines[4] == "| T1 | a figure | ≥ 1x | 2.0x | PASS | a \\| b |"
-    assert lines[5] == "| T2 | a figure | ≥ 1x | 2.0x | **short** | a \\| b |"
+    assert lines[6] == "| T2 | a figure | ≥ 1x | 2.0x | **short** | a \\| b |"
 
 
 def test_results_survive_their_json() -> None:

@@ -74,7 +74,7 @@ def note(text: str, *keys: Key) -> str:
     return text + "\n" + "".join(key.line(text) for key in keys)
 
 
-def rotation(old: Key = OLD, new: Key = LOG, size: int = 2, origin: str = ORIGIN) -> str:
+def rotation(old: Key = OLD, new: Key = LOG, size: int = 3, origin: str = ORIGIN) -> str:
     return note(f"assay-key-rotation/1\n{origin}\n{old.vkey}\n{new.vkey}\n{size}\n", old, new)
 
 
@@ -193,7 +193,7 @@ def members(
         "README.md": README,
         "checkpoint": checkpoint.encode(),
         "policy": policy().encode() if rich else f"log {log.keys[0].vkey}\nquorum none\n".encode(),
-        "rotations": (rotation() + "\n").encode() if rich else b"",
+        "rotations": (rotation(size=previous or 3) + "\n").encode() if rich else b"",
         "leaves.jsonl": b"".join(entry.raw + b"\n" for entry in chosen),
         "entries.csv": table(chosen, rich),
         "disclosures.jsonl": b"".join(canonical(row) + b"\n" for row in rows),

@@ -1,6 +1,7 @@
 """What a dishonest office, which holds the signing key, could write: both verifiers say the same of each, and why."""
 
 import base64
+import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -9,8 +10,9 @@ from typing import Any
 
 import nacl.bindings
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger import keys
+from ledger import keys, notes
 from tests.ledger import forge
 from tests.ledger.verifiers import Both
 
@@ -312,14 +314,133 @@ def test_a_policy_of_ones_own_decides_the_key_and_the_quorum(both: Both, small: 
         assert not both.accept(data, policy=f"witness greta {forge.WITNESS.vkey}\nquorum greta\n")
 
 
+# --- Which keys count after a rotation, and for which sizes ---------------------------------------------------------
+
+NEWEST = forge.Key(forge.ORIGIN, "n")
+Statement = tuple[forge.Key, forge.Key, int]
+OLD_TO_LOG: Statement = (forge.OLD, forge.LOG, 5)
+
+
+def chain(*statements: Statement) -> bytes:
+    return "".join(f"{forge.rotation(*statement)}\n" for statement in statements).encode()
+
+
+def bundle_by(
+    size: int, *statements: Statement, signers: tuple[forge.Key, ...], sealer: forge.Key | None = None
+) -> bytes:
+    """A bundle of the last entry of a log of `size`, which encloses the first signer's key and these statements."""
+    log = forge.Log(size, signers)
+    content = forge.members(log, size - 1, 1, rich=False) | {"rotations": chain(*statements)}
+    return forge.sealed(forge.manifest(content, log, size - 1, 1), content, sealer or signers[0])
+
+
 def test_keys_are_reached_over_several_rotations_in_both_directions(both: Both, small: Members) -> None:
-    newest = forge.Key(forge.ORIGIN, "n")
-    chain = f"{forge.rotation()}\n{forge.rotation(forge.LOG, newest, 6)}\n".encode()
-    bundle = forge.resealed(small | {"rotations": chain})
-    for key in (forge.OLD, forge.LOG, newest):
+    first = (forge.OLD, forge.LOG, 3)
+    bundle = forge.resealed(small | {"rotations": chain(first, (forge.LOG, NEWEST, 7))})
+    for key in (forge.OLD, forge.LOG, NEWEST, None):
         assert both.accept(bundle, key=key)
     assert not both.accept(bundle, key=forge.MALLORY)
-    assert both.accept(bundle, key=None)
+    assert both.accept(forge.resealed(small | {"rotations": chain(first, first)}))
+
+
+@pytest.mark.parametrize(("size", "accepted"), [(4, True), (5, True), (6, False), (900, False)])
+def test_a_thief_of_the_old_key_extends_no_log_for_who_pins_the_new_one(both: Both, size: int, accepted: bool) -> None:
+    bundle = bundle_by(size, OLD_TO_LOG, signers=(forge.OLD,))
+    assert both.accept(bundle, key=forge.LOG) == accepted
+    assert both.accept(bundle, key=forge.OLD)  # who pins the old key alone can be deceived: docs/threat-model.md
+    log = forge.Log(size, (forge.OLD,))
+    receipt = forge.receipt(log, 0, rotations=[forge.rotation(*OLD_TO_LOG)])
+    assert both.accept(receipt, key=forge.LOG) == accepted
+    assert both.accept(receipt, key=None) == accepted
+
+
+@pytest.mark.parametrize(("size", "accepted"), [(4, False), (5, True), (6, True)])
+def test_the_new_key_signs_no_tree_smaller_than_the_rotation_for_who_pins_the_old_one(
+    both: Both, size: int, accepted: bool
+) -> None:
+    bundle = bundle_by(size, OLD_TO_LOG, signers=(forge.LOG,))
+    assert both.accept(bundle, key=forge.OLD) == accepted
+    assert both.accept(bundle, key=forge.LOG)
+
+
+@pytest.mark.parametrize(("size", "accepted"), [(5, True), (6, False)])
+def test_a_bound_holds_for_the_keys_further_back_too(both: Both, size: int, accepted: bool) -> None:
+    """The thief of the old key says, in order, that a key of hers was before it, until much later."""
+    hers = (forge.MALLORY, forge.OLD, 900)
+    assert both.accept(bundle_by(size, OLD_TO_LOG, hers, signers=(forge.MALLORY,)), key=forge.LOG) == accepted
+    oldest = (NEWEST, forge.OLD, 2)
+    assert not both.accept(bundle_by(4, oldest, OLD_TO_LOG, signers=(forge.LOG,)), key=NEWEST)
+    assert both.accept(bundle_by(size, oldest, OLD_TO_LOG, signers=(forge.LOG,)), key=NEWEST)
+
+
+def test_a_thief_of_the_old_key_leads_to_no_key_of_her_own(both: Both) -> None:
+    for size in (4, 5, 6):
+        hers = (forge.OLD, forge.MALLORY, 5)
+        alone = bundle_by(size, hers, signers=(forge.MALLORY,))
+        forked = bundle_by(size, OLD_TO_LOG, hers, signers=(forge.MALLORY,))
+        onward = bundle_by(size, OLD_TO_LOG, hers, (forge.MALLORY, NEWEST, 5), signers=(NEWEST,))
+        for bundle in (alone, forked, onward):
+            assert not both.accept(bundle, key=forge.LOG)
+        assert not both.accept(forked, key=forge.OLD)
+        assert "fork" in both.by_go["checks"][-1]["message"]
+
+
+def test_two_sizes_for_one_rotation_are_a_fork(both: Both) -> None:
+    twice = bundle_by(7, OLD_TO_LOG, (forge.OLD, forge.LOG, 6), signers=(forge.LOG,))
+    for key in (forge.LOG, forge.OLD, None):
+        assert not both.accept(twice, key=key)
+
+
+def test_a_retired_keys_line_is_ignored_where_it_does_not_count_and_must_hold_where_it_does(
+    both: Both, log: forge.Log
+) -> None:
+    text = log.checkpoint().split("\n\n")[0] + "\n"
+    for line, by_old in ((forge.OLD.line(text), True), (forge.OLD.line("other\n"), False)):
+        checkpoint = forge.note(text, forge.LOG) + line
+        proof, rotations = log.tlog_proof(3, checkpoint, 7), [forge.rotation(*OLD_TO_LOG)]
+        receipt = forge.receipt(log, 3, checkpoint=checkpoint, tlog_proof=proof, rotations=rotations)
+        assert both.accept(receipt, key=forge.LOG)
+        assert both.accept(receipt, key=forge.OLD) == by_old
+
+
+def test_a_manifest_is_signed_by_a_key_that_counts_for_its_checkpoint_or_came_later(both: Both) -> None:
+    assert not both.accept(bundle_by(7, OLD_TO_LOG, signers=(forge.LOG,), sealer=forge.OLD), key=forge.LOG)
+    earlier = bundle_by(4, OLD_TO_LOG, signers=(forge.OLD,), sealer=forge.LOG)
+    for key in (forge.OLD, forge.LOG):
+        assert both.accept(earlier, key=key)
+
+
+def test_an_earlier_checkpoint_has_a_size_of_its_own(both: Both, small: Members) -> None:
+    bundle = forge.resealed(small | {"rotations": chain((forge.OLD, forge.LOG, 2))})  # the old key signed one of 3
+    assert not both.accept(bundle, key=forge.LOG)
+    assert both.accept(bundle, key=forge.OLD)
+
+
+@dataclass(frozen=True)
+class Seeded(forge.Key):
+    """Numbers found by trying: both keys have the id 16b36d9b."""
+
+    number: int = 0
+
+    @property
+    def private(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"%d" % self.number).digest())
+
+
+def test_two_keys_with_one_id_are_refused_by_both(both: Both) -> None:
+    one, other = Seeded(forge.ORIGIN, "", number=47590), Seeded(forge.ORIGIN, "", number=126934)
+    assert (one.id, one.vkey == other.vkey) == (other.id, False)
+    for signer in (one, other):
+        bundle = bundle_by(3, signers=(signer,))
+        assert both.accept(bundle, key=signer)
+        for logs in ((one, other), (other, one)):
+            policy = "".join(f"log {key.vkey}\n" for key in logs) + "quorum none\n"
+            assert not both.accept(bundle, policy=policy)
+    with pytest.raises(notes.BadNote, match="same key id"):
+        notes.open_note(forge.note("text\n", one), [keys.parse_vkey(one.vkey), keys.parse_vkey(other.vkey)])
+
+
+# --- Signatures that only some libraries accept ---------------------------------------------------------------------
 
 
 IDENTITY = bytes([1]) + bytes(31)

@@ -3,7 +3,8 @@
 import datetime as dt
 import io
 import json
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,25 @@ from django.db import connection, transaction
 from accounts.models import Membership, Organisation, Role, User
 from accounts.people import grant_role
 from core import clock
-from ledger import alarms, audit, auditsections, head, keys, log, nightly, notes, reconciliation, sequencer, vault
+from core.canonical import canonical_json
+from ledger import (
+    alarms,
+    audit,
+    auditsections,
+    custody,
+    head,
+    keys,
+    log,
+    merkle,
+    nightly,
+    notes,
+    reconciliation,
+    rotation,
+    sequencer,
+    vault,
+)
 from ledger.events import EventType
-from ledger.models import Cosignature, Entry, PersonKey, SealedSection, Tile
+from ledger.models import Cosignature, Entry, PersonKey, SealedSection, Sequence, Tile
 from ledger.tasks import audit as audit_task
 from tests.append_only import protect, unprotect
 from tests.ledger.conftest import DANA, Record, erase
@@ -150,6 +167,62 @@ def test_a_trigger_that_is_gone_is_a_break(signed_log: Grow) -> None:
         protect()
 
 
+def place(**changes: Any) -> None:
+    """Who may INSERT writes a leaf of their own, past `append`."""
+    fields: dict[str, Any] = {
+        "v": 1, "type": "asset:registered", "ts": f"{clock.now().replace(tzinfo=None).isoformat()}Z", "nonce": "",
+        "role": "creator", "object": "", "refs": [], "facts": {}, "commitments": {}, **changes,
+    }  # fmt: skip
+    leaf = canonical_json(fields)
+    entry = Entry.objects.create(leaf=leaf, leaf_hash=merkle.leaf_hash(leaf), type=fields["type"])
+    Sequence.objects.create(index=Sequence.objects.count(), entry=entry)
+    sequencer.tick()
+
+
+@pytest.mark.parametrize("commitments", [5, ["statement"], {"statement": 5}])
+def test_commitments_that_are_none_are_a_break(signed_log: Grow, commitments: object) -> None:
+    signed_log(1)
+    place(commitments=commitments)
+    with pytest.raises(audit.Broken, match="entry 1: the commitments of the leaf are not an object of strings"):
+        audit.check_log()
+
+
+def test_a_section_that_no_leaf_commits_to_is_a_break(signed_log: Grow) -> None:
+    entry = signed_log(1)[0]
+    blob = b"\x01" + uuid.uuid4().bytes + b"x" * 64
+    SealedSection.objects.create(entry=entry, name="mallorys", person=DANA, ciphertext=blob)
+    with pytest.raises(audit.Broken, match="section mallorys of entry 0: the leaf commits to no section of this name"):
+        audit.check_log()
+
+
+def test_a_mistake_in_the_policy_file_is_no_break_of_the_log(cosigned: keys.WitnessSigner, settings: Any) -> None:
+    cosign(cosigned, signed_text())
+    Path(settings.ASSAY_LOG_POLICY).write_text("witnes w\n")
+    found = audit.check_log()
+    assert found.cosignatures == 0
+    assert len(found.unchecked) == 1
+    assert "No cosignature: the policy file" in found.unchecked[0]
+
+
+def test_a_rotation_during_the_audit_is_no_break(signed_log: Grow, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = dt.timedelta(0)
+    signed_log(1)
+    rotation.rotate(at_once)
+    signed_log(1)
+    loads, rotated = json.loads, list[object]()
+
+    def meanwhile(text: Any) -> Any:
+        if not rotated:
+            rotated.append(None)
+            rotation.rotate(at_once)
+        return loads(text)
+
+    monkeypatch.setattr(json, "loads", meanwhile)
+    assert rotation.broken_history() is None
+    assert rotated
+    assert rotation.broken_history() is None
+
+
 # --- Erasures --------------------------------------------------------------------------------------------------------
 
 
@@ -189,13 +262,72 @@ def test_an_erasure_that_counts_other_than_it_lists_is_named(signed_log: Grow) -
         audit.check_log()
 
 
-def test_an_erasure_whose_list_cannot_be_read_leaves_a_remark(signed_log: Grow) -> None:
+def lose_list(how: str) -> None:
+    if how == "key":
+        vault.destroy("request:1")
+    else:
+        SealedSection.objects.get(name="indices").delete()
+
+
+@pytest.mark.parametrize("how", ["key", "section"])
+def test_an_erasure_whose_list_is_gone_is_a_break(signed_log: Grow, how: str) -> None:
+    """Or one deleted row would excuse every other one."""
     signed_log(2)
     erase(DANA)
-    vault.destroy("request:1")
-    found = audit.check_log()
-    assert len(found.unchecked) == 1
-    assert found.unchecked[0].startswith("2 entries lack a section")
+    lose_list(how)
+    with pytest.raises(audit.Broken, match="the list of the 2 entries that this erasure concerns is gone"):
+        audit.check_log()
+
+
+def test_an_erasure_that_came_back_from_a_copy_without_its_list_leaves_a_remark(signed_log: Grow) -> None:
+    signed_log(2)
+    erase(DANA)
+    signed_log(1)
+    lose_list("section")
+    with transaction.atomic():
+        facts: Any = {"first": 2, "size": 3, "entries": 1}
+        log.append(EventType.LOG_RECOVERED, actor="system", role="operator", facts=facts)
+    [first, second] = audit.check_log().unchecked
+    assert first.startswith("1 entries came back from a published copy")
+    assert second.startswith("2 entries lack a section before an erasure that does not list them")
+
+
+@pytest.mark.parametrize("facts", [{}, {"count": 0}, {"unlisted": 1}, {"count": 0, "unlisted": 1, "ground": "journal"}])
+def test_an_erasure_that_somebody_else_inserted_explains_nothing(signed_log: Grow, facts: dict[str, object]) -> None:
+    """It has no list that opens: that needs the vault's master key."""
+    signed_log(2)
+    SealedSection.objects.filter(person=DANA).delete()
+    place(type="erasure:performed", facts=facts)
+    with pytest.raises(audit.Broken, match="no recorded erasure explains it"):
+        audit.check_log()
+
+
+@pytest.mark.parametrize("facts", [5, {"count": "many"}, {"keys": 5}, {"keys": [5]}])
+def test_an_erasure_that_cannot_be_read_is_a_break(signed_log: Grow, facts: object) -> None:
+    signed_log(1)
+    place(type="erasure:performed", facts=facts)
+    with pytest.raises(audit.Broken, match=r"entry row \d+: the "):
+        audit.check_log()
+
+
+def test_what_waited_for_its_index_during_an_erasure_leaves_a_remark(
+    signed_log: Grow, record: Record, django_assert_max_num_queries: Any
+) -> None:
+    """The list could not name it. The newest checkpoint before an erasure is asked for once, not for each entry."""
+    signed_log(1)
+    for _ in range(30):
+        record(sealed={"statement": "Not signed yet"})
+    SealedSection.objects.filter(name="statement", entry__sequence__index__gt=0).delete()
+    erase("person:nobody")
+    sections = auditsections.Sections()
+    sections._lacking = dict(Sequence.objects.filter(index__gt=0, index__lt=31).values_list("index", "entry_id"))
+    unchecked: list[str] = []
+    with django_assert_max_num_queries(6):
+        sections.explain(unchecked)
+    assert [words[:23] for words in unchecked] == ["30 entries lack a secti"]
+    SealedSection.objects.filter(name="statement", entry__sequence__index=0).delete()
+    with pytest.raises(audit.Broken, match="entry 0: a section has no opening"):
+        audit.check_log()
 
 
 def test_keys_are_forgotten_when_there_are_too_many(signed_log: Grow, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,6 +444,81 @@ def test_a_break_stops_the_signing_until_it_is_repaired(newcomer: User) -> None:
     nightly.run()
     assert alarms.halting() is None
     assert nightly.check().ok
+
+
+def test_a_source_of_rows_that_fails_hides_neither_the_others_nor_the_break(
+    newcomer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> Iterator[str]:
+        yield "one is wrong"
+        raise KeyError("facts")
+
+    monkeypatch.setattr(reconciliation, "_sources", {"a": fails, "b": lambda: ["another is wrong"]})
+    assert reconciliation.disagreements(10) == [
+        "a: one is wrong",
+        "a: it cannot be compared: KeyError: 'facts'",
+        "b: another is wrong",
+    ]
+    assert reconciliation.disagreements(1) == ["a: one is wrong"]
+    sequencer.tick()
+    head.head_path().unlink()
+    assert nightly.run().rows == 3
+    assert [(alarm.kind, alarm.halts) for alarm in alarms.open_alarms()] == [("audit", True), ("rows", False)]
+
+
+def test_an_audit_that_fails_is_said_and_never_takes_back_a_break(
+    newcomer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> audit.Audit:
+        raise KeyError("statement")
+
+    def breaks() -> audit.Audit:
+        raise audit.Broken("index 3 is missing")
+
+    sequencer.tick()
+    monkeypatch.setattr(nightly, "check_log", fails)
+    assert nightly.run().undone == "KeyError: 'statement'"
+    [alarm] = alarms.open_alarms()
+    assert (alarm.kind, alarm.halts) == ("audit", False)
+    assert "could not be done: KeyError" in alarm.message
+    assert not nightly.check().ok
+    assert "could not be done" in nightly.check().detail
+    for verdict in (breaks, fails):
+        monkeypatch.setattr(nightly, "check_log", verdict)
+        nightly.run()
+        [alarm] = alarms.open_alarms()
+        assert alarm.halts
+        assert "index 3 is missing" in alarm.message
+
+
+@pytest.mark.parametrize("where", ["unwrapped", "unseal"])
+def test_a_key_store_that_is_away_is_no_break_and_the_audit_is_tried_again(
+    signed_log: Grow, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def away(*_: object) -> None:
+        raise keys.KeyStoreAway("the KMS does not answer")
+
+    signed_log(2)
+    erase(DANA)
+    monkeypatch.setattr(vault, where, away)
+    with pytest.raises(keys.KeyStoreAway):
+        audit_task()
+    assert alarms.open_alarms() == []
+    assert nightly.last() is None
+    with pytest.raises(CommandError, match="was not checked: the KMS does not answer"):
+        call_command("check_log", "--quiet")
+
+
+def test_a_key_store_that_is_away_when_the_logs_keys_are_read_is_no_break(
+    signed_log: Grow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise keys.KeyStoreAway("the token was pulled out")
+
+    signed_log(1)
+    monkeypatch.setattr(custody, "key_times", away)
+    with pytest.raises(keys.KeyStoreAway):
+        audit.check_log()
 
 
 def test_rows_that_disagree_are_said_and_do_not_stop_the_log(newcomer: User) -> None:

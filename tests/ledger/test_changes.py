@@ -9,9 +9,9 @@ from django.db.models import F
 
 from accounts.models import MachineToken, Membership, Organisation, Role, User
 from accounts.people import grant_role
-from ledger import changes, log, protection, sequencer
+from ledger import changes, log, protection, sequencer, vault
 from ledger.events import EventType
-from ledger.models import Change, Entry
+from ledger.models import Change, Entry, SealedSection
 
 # Real commits: on PostgreSQL the transaction around a test would be one with everything in it.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,6 +120,24 @@ def test_a_decorated_verb_that_runs_twice_is_two_transactions(studio: Organisati
     assert facts() == [("accounts_membership", "UPDATE", 1)]
 
 
+def test_what_very_many_transactions_changed_is_a_few_entries_and_no_row_is_forgotten(
+    studio: Organisation, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "APART", 3)
+    own = Membership.objects.filter(user=alice)
+    for role in [Role.OPERATOR, Role.REGULATOR] * 3:
+        with transaction.atomic():
+            own.update(role=role)
+    with transaction.atomic():
+        grant_role(alice, studio, Role.REVIEWER)
+    with transaction.atomic():
+        own.filter(role=Role.REVIEWER).delete()
+    updated = ("accounts_membership", "UPDATE", 1)
+    assert facts() == [updated] * 3 + [("accounts_membership", "UPDATE", 3), ("accounts_membership", "DELETE", 1)]
+    assert [leaf["facts"].get("transactions") for leaf in recorded()] == [None, None, None, 3, None]
+    assert not Change.objects.exclude(table="ledger_entry").exists()
+
+
 def test_an_erased_section_needs_its_entry(studio: Organisation, alice: User) -> None:
     with transaction.atomic():
         entry = log.append(EventType.ASSET_REGISTERED, actor=alice.actor, role="creator")
@@ -172,3 +190,19 @@ def test_tokens_are_regulated_too(alice: User) -> None:
     Change.objects.all().delete()
     MachineToken.objects.create(user=alice, name="found", scopes=[])  # type: ignore[no-untyped-call]
     assert facts() == [("accounts_machinetoken", "INSERT", 1)]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="INSERT OR REPLACE is SQLite's own")
+def test_a_key_replaced_in_one_statement_is_recorded_as_gone(studio: Organisation) -> None:
+    vault.seal("person:0193dddd-0000-7000-8000-000000000002", b"secret", "c")
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT OR REPLACE INTO ledger_personkey SELECT * FROM ledger_personkey")
+    assert ("ledger_personkey", "DELETE", 1) in facts()
+
+
+def test_a_sealed_section_written_over_is_recorded(studio: Organisation) -> None:
+    with transaction.atomic():
+        log.append(EventType.ACCESS_AUDITED, actor="user:alice", role="operator")
+    sequencer.tick()
+    assert SealedSection.objects.update(ciphertext=b"spoilt") == 1
+    assert ("ledger_sealedsection", "UPDATE", 1) in facts()

@@ -12,12 +12,14 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from core import clock, health
 from ledger import (
     alarms,
     cosigning,
     custody,
+    head,
     keys,
     merkle,
     notes,
@@ -354,6 +356,83 @@ def test_an_answer_that_shows_another_history_is_an_alarm(
     refuses_to_sign(record)
 
 
+@pytest.fixture
+def far_away(policy: SetPolicy, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, posting.Reply], cosigning.Outcome]:
+    """Ask Mallory's witness on another machine, at an address with this scheme; something there gives this answer."""
+    verifier = keys.WitnessSigner("mallory.example", b"\x07" * 32).verifier
+
+    def ask(scheme: str, reply: posting.Reply) -> cosigning.Outcome:
+        monkeypatch.setattr(posting, "post", lambda *_: reply)
+        policy(f"witness mallory {verifier.vkey} {scheme}://w.example\n", "quorum none\n")
+        (outcome,) = cosigning.cosign()
+        return outcome
+
+    return ask
+
+
+def test_a_refusal_that_anybody_on_the_way_can_have_made_warns_and_does_not_stop_the_log(
+    far_away: Callable[[str, posting.Reply], cosigning.Outcome], signed_log: Grow, record: Record
+) -> None:
+    signed_log(3)
+    assert not far_away("http", posting.Reply(422, b"")).cosigned
+    (alarm,) = alarms.open_alarms()
+    assert (alarm.kind, alarm.halts) == ("witness:mallory", False)
+    assert "plain http" in alarm.message
+    record()
+    newest = sequencer.tick()
+    assert newest is not None, "it signs on"
+    good = cosignature(b"\x07", notes.parse(newest.note).text, clock.now().timestamp())
+    assert far_away("http", posting.Reply(200, good)).cosigned
+    assert alarms.open_alarms() == []
+
+
+def test_the_same_refusal_over_https_stops_the_log_also_after_the_warning(
+    far_away: Callable[[str, posting.Reply], cosigning.Outcome], signed_log: Grow, record: Record
+) -> None:
+    signed_log(3)
+    far_away("http", posting.Reply(409, b"9\n", "text/x.tlog.size"))
+    assert alarms.halting() is None
+    far_away("https", posting.Reply(409, b"9\n", "text/x.tlog.size"))
+    alarm_of("mallory")
+    refuses_to_sign(record)
+
+
+@pytest.mark.parametrize(
+    ("url", "authentic"),
+    [
+        ("https://w.example", True),
+        ("http://127.0.0.2:8101/w", True),
+        ("http://[::1]:8101", True),
+        ("http://localhost", True),
+        ("http://w.example", False),
+        ("http://localhost.example", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_what_is_the_witnesss_own_answer(url: str, authentic: bool) -> None:
+    assert cosigning._is_authentic(url) is authentic
+
+
+def test_of_an_idle_logs_many_cosignatures_the_newest_of_each_witness_is_read(witnessed: Running) -> None:
+    """A hundred cosignatures of the newest checkpoint by one witness: one line of them is read and published."""
+    now = int(clock.now().timestamp())
+    verifier = witnessed.witness.signer.verifier
+    line = Cosignature.objects.get().line
+    Cosignature.objects.bulk_create(
+        Cosignature(checkpoint_id=5, name=verifier.name, key_id=verifier.key_id, timestamp=now + n, line=line)
+        for n in range(1, 100)
+    )
+    newest = Checkpoint.objects.get(size=5)
+    with CaptureQueriesContext(connection) as asked:
+        published = notes.parse(reading.checkpoint_text(newest))
+    assert [signature.name for signature in published.signatures][1:] == [verifier.name]
+    with connection.cursor() as cursor:
+        cursor.execute(asked.captured_queries[-1]["sql"])
+        assert len(cursor.fetchall()) == 1
+    assert cosigning._fresh_quorum(policyfile.office_policy(), now)
+    assert not cosigning._fresh_quorum(policyfile.office_policy(), now + 99)
+
+
 def cosignature(seed: bytes, text: str, at: float) -> bytes:
     """A line as the witness mallory.example would make it at that time (POSIX seconds)."""
     with time_machine.travel(at, tick=False):
@@ -591,3 +670,15 @@ def test_the_command_says_what_each_witness_answered(witnessed: Running, record:
     sequencer.tick()
     with pytest.raises(CommandError, match="Not all is well"):
         call_command("cosign", stdout=out)
+
+
+def test_a_database_that_is_behind_its_guard_asks_no_witness(signed_log: Callable[[int], list[Entry]]) -> None:
+    """After a restore its newest checkpoint would look like a rollback, and the refusal would halt the log."""
+    signed_log(3)
+    newest = Checkpoint.objects.get()
+    guarded = head.last_signed()
+    assert guarded is not None and not cosigning._behind(newest)
+    head.swap(guarded, notes.TreeHead(guarded.origin, guarded.size + 1, bytes(32)))
+    assert cosigning._behind(newest)
+    assert cosigning.cosign() == []
+    assert alarms.open_alarms() == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from ledger import alarms, audit, custody, head, merkle, notes, sequencer
+from ledger import alarms, audit, custody, durable, head, merkle, notes, sequencer
 from ledger.models import Alarm, Checkpoint, Entry, Outbox, Sequence, Tile
 from ledger.notes import TreeHead
 from tests.ledger.conftest import Record
@@ -54,7 +54,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "fork check": (sequencer, "_refuse_fork"),
     "keys": (custody, "log_signers"),
     "guard": (head, "swap"),
-    "guard's folder": (head, "sync_folder"),
+    "guard's folder": (durable, "sync_folder"),
     "signature": (notes, "sign"),
     "checkpoint": (sequencer, "_store"),
 }

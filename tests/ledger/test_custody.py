@@ -1,6 +1,7 @@
 """Which key is used when, who can do without, and what happens when one is missing; a new master key for the vault."""
 
 import base64
+import datetime as dt
 import itertools
 import secrets
 import threading
@@ -16,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 
-from ledger import custody, keys, notes, rewrapping, rotation, sequencer, vault
+from ledger import acknowledgements, custody, keys, notes, rewrapping, rotation, sequencer, vault
 from ledger.keystores.files import FileStore
 from ledger.models import Entry, LogKey, PersonKey
 from tests.ledger.conftest import Record
@@ -149,6 +150,51 @@ def test_a_lost_promise_key_is_not_replaced_once_it_was_vouched_for(folder: Path
     (folder / "promise.key").unlink()
     with pytest.raises(keys.KeyMissing, match="put it back"):
         custody.promise_signer()
+
+
+def test_promises_go_on_after_a_rotation_by_a_sequencer_that_has_a_folder_of_its_own(
+    settings: Any, folder: Path, tmp_path: Path, signed_log: Grow, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/keys.md recommends it: the web server reads no log key, the sequencer no promise key."""
+    custody.prepare()
+    old, promise = custody.log_verifier(), custody.promise_signer().verifier
+    sequencers = tmp_path / "sequencer"
+    sequencers.mkdir()
+    (folder / "log.key").rename(sequencers / "log.key")
+    settings.ASSAY_KEYS = sequencers
+    [entry] = signed_log(1)
+    rotation.rotate(dt.timedelta())
+    sequencer.tick()
+    assert sorted(path.name for path in sequencers.iterdir() if "promise" in path.name) == [], "it makes none up"
+    settings.ASSAY_KEYS = folder
+    monkeypatch.setattr(acknowledgements, "in_transaction", lambda: False)  # the test's own
+    said = acknowledgements.acknowledge(entry)
+    assert notes.open_note(said.promise_key, [old]).text.endswith(f"{promise.vkey}\n")
+    assert client.get("/log/promise-key").content.decode() == said.promise_key
+    # The operator gives the sequencer the public attestation: then it is renewed with each rotation.
+    (sequencers / "promise.attestation.vkey").write_text(said.promise_key)
+    settings.ASSAY_KEYS = sequencers
+    rotation.rotate(dt.timedelta())
+    sequencer.tick()
+    renewed = (sequencers / "promise.attestation.vkey").read_text()
+    assert notes.open_note(renewed, [custody.log_verifier()]).text == notes.parse(said.promise_key).text
+
+
+def test_an_attestation_by_a_stranger_is_none(folder: Path, signed_log: Grow) -> None:
+    custody.promise_attestation()
+    text = notes.parse((folder / "promise.attestation.vkey").read_text()).text
+    forged = notes.sign(text, keys.LogSigner(ORIGIN, b"m" * 32))
+    (folder / "promise.attestation.vkey").write_text(str(forged))
+    assert custody.kept_attestation() is None
+    assert custody.promise_attestation() != str(forged)
+
+
+def test_where_no_promise_key_can_be_vouched_for_its_address_is_not_found(
+    folder: Path, signed_log: Grow, client: Client
+) -> None:
+    signed_log(1)
+    (folder / "log.key").unlink()
+    assert client.get("/log/promise-key").status_code == 404
 
 
 def test_a_stolen_promise_key_is_replaced_as_the_runbook_says(folder: Path) -> None:

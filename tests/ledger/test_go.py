@@ -5,8 +5,9 @@ import io
 import shutil
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,19 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from ledger import acknowledgements, custody, merkle, reading, receipts, rotation, tiles, timestamping
+from ledger import (
+    acknowledgements,
+    custody,
+    merkle,
+    reading,
+    receipts,
+    rotation,
+    tiles,
+    timestamping,
+    verify_checks,
+    verify_log,
+    verify_source,
+)
 from ledger.bundle import write_bundle
 from ledger.models import Entry
 from tests.ledger import forge
@@ -286,6 +299,59 @@ def test_a_server_that_fails_once_is_asked_again(both: Both, tmp_path: Path) -> 
     with served(partial(Failing, directory=str(tmp_path))) as address:
         assert both.accept_log(address)
     assert len(failed) == 2
+
+
+@pytest.mark.parametrize("slow", ["headers", "body"])
+def test_a_server_that_drips_is_given_up_by_both(
+    both: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    forge.write_log(tmp_path, forge.many_leaves(3, 100))
+    done = threading.Event()
+
+    class Dripping(Quiet):
+        def do_GET(self) -> None:
+            if slow == "body":
+                self.send_response(200)
+                self.end_headers()
+            with suppress(OSError):
+                while not done.wait(0.05):
+                    self.wfile.write(b"x")
+
+    monkeypatch.setattr(verify_source, "PATIENCE", 0.5)
+    with served(partial(Dripping, directory=str(tmp_path))) as address:
+        assert both.go("-patience", "500ms", "-key", forge.LOG.vkey, address)[0] == 1
+        verdict = verify_log.Log(verify_source.Web(address), verify_checks.Trust()).verdict
+        done.set()
+    assert "too slow" in both.by_go["checks"][0]["message"]
+    assert "too slow" in verdict.checks[0].message
+
+
+def test_what_comes_steadily_has_more_time_than_what_drips(
+    both: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty pieces of 16 KiB earn a second each; the first second alone would not do."""
+    forge.write_log(tmp_path, [b'{"pad":"%s"}' % (b"x" * 40_000)] * 8)
+
+    class Steady(Quiet):
+        def copyfile(self, source: Any, outputfile: Any) -> None:
+            while piece := source.read(16 << 10):
+                outputfile.write(piece)
+                time.sleep(0.08)
+
+    monkeypatch.setattr(verify_source, "PATIENCE", 1.0)
+    with served(partial(Steady, directory=str(tmp_path))) as address:
+        assert both.go("-patience", "1s", "-key", forge.LOG.vkey, address)[0] == 0
+        assert verify_log.Log(verify_source.Web(address), verify_checks.Trust()).verdict.ok
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "rotations", "policy", "key", "tile/entries/000.p/3"])
+def test_what_is_there_but_cannot_be_read_is_not_taken_for_absent(both: Both, tmp_path: Path, name: str) -> None:
+    forge.write_log(tmp_path, forge.many_leaves(3, 100))
+    assert both.accept_log(tmp_path)
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).symlink_to(tmp_path / name)  # a link to itself
+    assert not both.accept_log(tmp_path)
+    assert "cannot be read" in both.by_go["checks"][-1]["message"]
 
 
 # --- What the product writes ---------------------------------------------------------------------------------------

@@ -148,6 +148,40 @@ def test_a_forked_worker_opens_a_session_of_its_own(spec: str, tmp_path: Path) -
     assert signer.verifier.verifies(b"and from here\n", signer.sign(b"and from here\n"))
 
 
+def test_two_processes_that_start_at_once_make_one_master_key_that_opens(spec: str, tmp_path: Path) -> None:
+    from pkcs11 import Attribute, ObjectClass
+
+    place = keystores.Place(spec, tmp_path / "keys", PIN)
+    context = multiprocessing.get_context("fork")
+    barrier, queue = context.Barrier(3), context.SimpleQueue()
+    children = [context.Process(target=_start_at_once, args=(place, barrier, queue)) for _ in range(3)]
+    for child in children:
+        child.start()
+    made = {queue.get() for _ in children}
+    for child in children:
+        child.join(30)
+    assert made == {TokenStore(*_parts(spec), PIN, tmp_path / "keys").master_key(1)}
+    with TokenStore(*_parts(spec), PIN, tmp_path / "keys")._open() as session:
+        kept = session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.TOKEN: True})
+        assert [key.label for key in kept] == ["assay-vault-1"]
+
+
+def _start_at_once(place: keystores.Place, barrier: Any, queue: Any) -> None:
+    barrier.wait(30)
+    store = keystores.open_store(place)
+    store.new_master_key(1)
+    queue.put(store.master_key(1))
+
+
+def test_a_master_key_that_would_not_open_again_is_not_kept(
+    store: keystores.KeyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TokenStore, "wrapped_new_key", lambda *_: bytes(40))
+    with pytest.raises(keys.KeyStoreAway):
+        store.new_master_key(1)
+    assert list(tmp_path.iterdir()) == []
+
+
 def _in_the_child(place: keystores.Place, queue: Any) -> None:
     store = keystores.open_store(place)
     queue.put((store.master_key(1), store.log_signers()[0].sign(b"from the child\n")))

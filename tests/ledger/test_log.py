@@ -1,8 +1,9 @@
 """Appending: together with the change it records, without personal data, or not at all."""
 
 import json
+import sqlite3
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Organisation
+from core.canonical import canonical_json
 from core.clock import now
-from ledger import keys, log, merkle, vault
+from ledger import jcs, keys, log, merkle, receipts, sequencer, vault
 from ledger.events import REGISTRY_VERSION, EventType
 from ledger.models import Entry, PersonKey, SealedSection
 from tests.append_only import protect, unprotect
@@ -94,6 +96,15 @@ class Lookalike(str):
 TITLES = {Lookalike("title"): log.Sealed("Sunset", DANA), Lookalike("title"): log.Sealed("Sunrise", DANA)}
 CIRCLE: list[object] = []
 CIRCLE.append(CIRCLE)
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 HALF_A_PAIR = "\ud83d"
 
 
@@ -109,6 +120,8 @@ HALF_A_PAIR = "\ud83d"
         ({"facts": {"kind": b"image"}}, log.BadValue),
         ({"facts": {1: "image"}}, log.BadValue),
         ({"facts": {"circle": CIRCLE}}, log.BadValue),
+        ({"facts": {"deep": nested(59)}}, log.BadValue),
+        ({"sealed": {"deep": log.Sealed(nested(61), DANA)}}, log.BadValue),
         ({"facts": {Lookalike("kind"): 1, Lookalike("kind"): 2}}, log.DuplicateKey),
         ({"facts": {"deep": [{Lookalike("kind"): 1, "kind": 2}]}}, log.DuplicateKey),
         ({"sealed": TITLES}, log.DuplicateKey),
@@ -153,6 +166,30 @@ def refused_with_its_change(refusal: type[log.LogError], **changes: object) -> s
     assert said
     assert not Organisation.objects.filter(name="Half done").exists()
     return said[0]
+
+
+def test_what_is_as_deep_as_append_takes_is_read_by_the_verifiers_also_inside_a_receipt() -> None:
+    entry = append(facts={"deep": nested(58)}, sealed={"deep": log.Sealed(nested(60), DANA)})
+    sequencer.tick()
+    receipt = receipts.receipt_for(entry, holder=DANA)
+    assert receipt is not None
+    shown = jcs.decode(receipt.as_json())
+    assert shown["entry"]["facts"] == {"deep": nested(58)}
+    assert shown["disclosures"][0]["value"] == nested(60)
+
+
+def test_sixty_four_is_the_depth_of_canonical_json_for_writer_and_verifier() -> None:
+    assert canonical_json(nested(64)) == jcs.encode(nested(64))
+    for encode in (canonical_json, jcs.encode):
+        with pytest.raises(ValueError, match="nested"):
+            encode(nested(65))
+
+
+def test_a_traceback_that_prints_its_variables_shows_neither_key_nor_value() -> None:
+    with transaction.atomic():
+        [(_, key)] = vault.sealing_keys([DANA]).items()
+    assert "key=" not in repr(key)
+    assert "Sunset" not in repr(log.Sealed("Sunset", DANA))
 
 
 def test_a_lost_master_key_refuses_the_whole_transaction(record: Record, settings: Any, tmp_path: Path) -> None:
@@ -319,6 +356,22 @@ def test_a_destroyed_key_is_in_no_file_of_the_database_any_more(record: Record) 
     for file in files:
         held = file.read_bytes() if file.exists() else b""
         assert wrapped not in held and sealed not in held, file.name
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no write-ahead log beside the database")
+def test_what_a_reader_keeps_in_the_write_ahead_log_goes_when_the_reader_has_gone(record: Record) -> None:
+    record(sealed={"statement": "Statement of Dana"})
+    wrapped = bytes(PersonKey.objects.get(person=DANA).wrapped)
+    name = Path(connection.settings_dict["NAME"])
+    waiting = name.with_name(f"{name.name}-wal")
+    with closing(sqlite3.connect(name)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM ledger_personkey").fetchall()
+        vault.destroy(DANA)
+        assert wrapped in waiting.read_bytes() + name.read_bytes()
+    vault.finish_erasures()
+    assert wrapped not in waiting.read_bytes() + name.read_bytes()
 
 
 def test_a_destroyed_key_never_opens_again_even_when_the_person_returns() -> None:

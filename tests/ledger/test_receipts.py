@@ -334,6 +334,15 @@ def test_the_logs_key_signs_no_root_that_it_has_not_signed_before(signed_log: Gr
         forged.as_cose()
 
 
+def test_a_tree_signed_under_a_former_name_has_no_cose_receipt_and_says_why(signed_log: Grow, settings: Any) -> None:
+    receipt = receipt_of(signed_log(2)[0])
+    assert receipt.as_cose()
+    settings.ASSAY_LOG_ORIGIN = "assay.localhost/log2"
+    with pytest.raises(Problem) as refused:
+        receipt.as_cose()
+    assert (refused.value.code, refused.value.status) == ("receipt.former_log", 409)
+
+
 def test_old_receipts_keep_their_word_after_an_erasure(signed_log: Grow) -> None:
     row = signed_log(3)[1]
     kept, opened = receipt_of(row).as_json(), receipt_of(row, holder=DANA)

@@ -224,6 +224,82 @@ def test_a_backup_of_another_history_is_not_completed(restored: Path) -> None:
     assert "are not those that were published" in refusal(restored)
 
 
+# --- Keys ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def recovered_office(restored_office: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole office again, and a backup of it (`before`)."""
+    var = shutil.copytree(restored_office, tmp_path_factory.mktemp("recovered") / "var")
+    recover(var)
+    assert write(var, 1) == 0
+    backup(var / "assay.sqlite3", var / "before")
+    return var
+
+
+@pytest.fixture
+def rotated(recovered_office: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Its key was rotated, its log published, its database put back from before. param: days of overlap."""
+    var = shutil.copytree(recovered_office, tmp_path / "var")
+    done = manage(var, "rotate_log_key", "--overlap", str(request.param))
+    assert done.returncode == 0, done.stderr
+    assert write(var, 1) == 0
+    publish(var, "copy")
+    backup(var / "before", var / "assay.sqlite3")
+    return var
+
+
+def signers(copy: Path) -> list[int]:
+    return [line.key_id for line in notes.parse((copy / "checkpoint").read_text()).signatures]
+
+
+@pytest.mark.parametrize(("rotated", "lines"), [(30, 2), (0, 1)], indirect=["rotated"])
+def test_a_backup_from_before_a_rotation_signs_on_with_the_keys_of_now(rotated: Path, lines: int) -> None:
+    copy = rotated / "copy"
+    keys_then, statements, signed_by = (copy / "key").read_text(), (copy / "rotations").read_text(), signers(copy)
+    assert len(signed_by) == lines
+    recover(rotated)
+    assert write(rotated, 1) == 0
+    publish(rotated, "copy")
+    assert (copy / "rotations").read_text() == statements
+    assert (copy / "key").read_text() == keys_then
+    assert signers(copy) == signed_by
+    check = manage(rotated, "check_log", "--log-only")
+    assert check.returncode == 0, check.stderr
+
+
+@pytest.mark.parametrize("rotated", [30], indirect=True)
+def test_a_copy_whose_rotation_statement_is_missing_or_forged_changes_nothing(rotated: Path) -> None:
+    statements = rotated / "copy" / "rotations"
+    text = statements.read_text()
+    statements.write_text("")
+    assert "lacks the statement" in refusal(rotated)
+    statements.write_text(text.replace("\n— ", "\n— x", 1))
+    assert "cannot be used" in refusal(rotated)
+    statements.write_text(text)
+    recover(rotated)
+
+
+@pytest.mark.parametrize("rotated", [0], indirect=True)
+def test_replaying_erasures_from_a_copy_follows_its_rotations(rotated: Path) -> None:
+    done = manage(rotated, "replay_erasures", "--from", str(rotated / "copy"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_succession_after_the_backup_cannot_be_recovered_and_it_says_what_to_do(
+    recovered_office: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    var = shutil.copytree(recovered_office, tmp_path / "var")
+    new = "assay.localhost/log2"
+    plain = environment
+    monkeypatch.setattr("tests.ledger.test_kill.environment", lambda var: {**plain(var), "ASSAY_LOG_ORIGIN": new})
+    done = manage(var, "succeed_log", "--origin", new)
+    assert done.returncode == 0, done.stderr
+    publish(var, "successor")
+    backup(var / "before", var / "assay.sqlite3")
+    assert "Restore a backup from after the succession" in refusal(var, "successor")
+
+
 # --- Erasures --------------------------------------------------------------------------------------------------------
 
 

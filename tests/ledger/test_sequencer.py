@@ -7,13 +7,30 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.test import Client
 
 from core.clock import now
 from core.problems import NotFound
-from ledger import audit, custody, head, keys, log, merkle, notes, proofs, reading, receipts, sequencer, tiles, vault
-from ledger.models import Checkpoint, Entry, SealedSection, Sequence, Tile
+from ledger import (
+    alarms,
+    audit,
+    custody,
+    head,
+    keys,
+    log,
+    merkle,
+    notes,
+    proofs,
+    reading,
+    receipts,
+    sequencer,
+    tiles,
+    vault,
+)
+from ledger.management.commands.sequencer import Command
+from ledger.models import Checkpoint, Entry, Outbox, SealedSection, Sequence, Tile
 from tests.append_only import protect, unprotect
 from tests.ledger.conftest import ALICE, DANA, Record, erase
 
@@ -159,6 +176,81 @@ def test_a_lost_signing_key_is_never_replaced_by_a_new_one(
     with pytest.raises(keys.KeyMissing):
         sequencer.tick()
     assert list(tmp_path.iterdir()) == []
+
+
+def insert_raw(leaf: bytes, leaf_hash: bytes) -> Entry:
+    """As a program does that holds the office's database role."""
+    entry = Entry.objects.create(leaf=leaf, leaf_hash=leaf_hash, type="case:opened")
+    if connection.vendor == "postgresql":
+        Outbox.objects.create(entry=entry, transaction="mallory")
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(log.SEQUENCE_SQLITE, [entry.pk])
+    return entry
+
+
+LARGE = b'{"x":"' + b"x" * log.MAX_LEAF_BYTES + b'"}'
+NOT_OURS = pytest.mark.parametrize(
+    ("leaf", "leaf_hash"), [(b"{}", b"n" * 32), (LARGE, merkle.leaf_hash(LARGE))], ids=["another hash", "too large"]
+)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="there the sequencer gives the index")
+@NOT_OURS
+def test_on_sqlite_a_row_that_append_cannot_have_written_is_not_signed(
+    signed_log: Grow, leaf: bytes, leaf_hash: bytes
+) -> None:
+    signed_log(2)
+    insert_raw(leaf, leaf_hash)
+    with pytest.raises(head.HeadMismatch, match="the leaf of entry 2"):
+        sequencer.tick()
+    assert reading.signed_size() == 2
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no outbox")
+@NOT_OURS
+def test_a_row_that_append_cannot_have_written_gets_no_index_and_stops_nobody(
+    signed_log: Grow, record: Record, leaf: bytes, leaf_hash: bytes
+) -> None:
+    signed_log(2)
+    raw = insert_raw(leaf, leaf_hash)
+    record()
+    signed = sequencer.tick()
+    assert signed is not None
+    assert signed.size == 3
+    assert not Sequence.objects.filter(entry=raw).exists()
+    assert not Outbox.objects.exists()
+    [alarm] = alarms.open_alarms()
+    assert (alarm.kind, alarm.halts) == ("leaf", False)
+    assert f"the first are of id {raw.pk}." in alarm.message
+    assert any("1 rows of ledger_entry" in line for line in audit.check_log().unchecked)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), log.ClockWentBack("The clock is behind."), notes.BadNote("not a note")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_tick_that_fails_is_told_and_tried_again(
+    record: Record, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    loop = Command()
+    record()
+    with monkeypatch.context() as patch:
+        patch.setattr(head, "swap", fail)
+        assert not loop._works()
+        assert not loop._works()
+        with pytest.raises(CommandError, match=str(error.args[-1])):
+            call_command("sequencer", once=True)
+    [alarm] = alarms.open_alarms()
+    assert (alarm.kind, alarm.halts) == ("sequencer", False)
+    assert str(error) in alarm.message
+    assert loop._works()
+    assert alarms.open_alarms() == []
+    assert reading.signed_size() == 1
 
 
 def test_key_files_are_private(signed_log: Grow, settings: Any) -> None:

@@ -37,7 +37,12 @@ from tests.ledger.conftest import Record
 pytestmark = pytest.mark.django_db
 
 Grow = Callable[[int], list[Entry]]
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the program openssl")
+needs_openssl = pytest.mark.usefixtures("_openssl_is_there")
+
+
+@pytest.fixture
+def _openssl_is_there() -> None:
+    assert shutil.which("openssl"), "these tests run OpenSSL's own program: install Debian's package openssl"
 
 
 @pytest.fixture(autouse=True)

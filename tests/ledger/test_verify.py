@@ -414,6 +414,14 @@ def test_what_is_missing_or_too_large_in_a_log_is_named(tmp_path: Path) -> None:
     assert "not the place of a log" in problem()
 
 
+def test_no_step_goes_forward_after_one_backward() -> None:
+    old, new, hers = (keys.parse_vkey(key.vkey) for key in (forge.OLD, forge.LOG, forge.MALLORY))
+    forked = [verify_checks.Rotation(old, new, 5), verify_checks.Rotation(old, hers, 5)]
+    assert verify_checks.reachable([new], forked) == [verify_checks.Term(new), verify_checks.Term(old, 0, 5)]
+    circle = [verify_checks.Rotation(old, new, 5), verify_checks.Rotation(new, old, 9)]
+    assert {term.verifier for term in verify_checks.reachable([new], circle)} == {old, new}
+
+
 def test_tree_only_reads_nothing_of_a_leaf_but_its_bytes(tmp_path: Path) -> None:
     forge.write_log(tmp_path, [b"not JSON", b"{}"])
     trust, source = verify_checks.Trust(), verify_source.Folder(tmp_path)
@@ -434,3 +442,14 @@ def test_progress_is_told_to_whoever_asks(tmp_path: Path) -> None:
 def test_an_address_that_is_none_of_a_log_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="http"):
         verify_source.Web(address)
+
+
+def test_words_of_a_file_cannot_paint_over_the_verdict() -> None:
+    """Escape sequences, line ends and writing direction are spelled, so that a forged ✓ stays inside its line."""
+    assert verify._plain("a\x1b[8m\n✓ b\u202e–") == "a\\x1b[8m\\n✓ b\\u202e–"
+
+
+def test_a_pipe_in_a_published_folder_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "checkpoint")
+    with pytest.raises(verify_source.Unreadable, match="not a file"):
+        verify_source.Folder(tmp_path).read("checkpoint", 1000)

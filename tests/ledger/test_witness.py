@@ -531,6 +531,45 @@ def test_its_key_is_made_once_and_never_again_when_it_is_lost(policy: Path, tmp_
         witness.application(NAME, str(policy), str(state))
 
 
+def test_a_key_whose_memory_is_not_there_cosigns_nothing(policy: Path, tmp_path: Path) -> None:
+    """The key is mounted, the folder is not: as when a container starts anew."""
+    key, state = tmp_path / "secret" / "key", tmp_path / "state"
+    first = witness.application(NAME, str(policy), str(state), str(key))
+    assert status(first, HONEST.request(0, 10)) == 200
+    with pytest.raises(witness.StateDamaged, match="--first-run"):
+        witness.application(NAME, str(policy), str(tmp_path / "empty"), str(key))
+    with pytest.raises(witness.StateDamaged, match="--first-run"):
+        witness.application(NAME, str(policy), str(tmp_path / "empty"), str(key))
+    assert status(witness.application(NAME, str(policy), str(state), str(key)), FORKED.request(10, 10)) == 422
+
+
+def test_a_key_made_elsewhere_starts_once_by_its_owners_word(policy: Path, tmp_path: Path) -> None:
+    keys.witness_signer(tmp_path / "key", NAME, create=True)
+    where = (NAME, str(policy), str(tmp_path / "state"), str(tmp_path / "key"))
+    assert witness.application(*where, first_run=True).signer == witness.application(*where).signer
+
+
+def test_a_folder_of_another_key_is_refused(policy: Path, tmp_path: Path) -> None:
+    where = (NAME, str(policy), str(tmp_path / "state"))
+    witness.application(*where, str(tmp_path / "key"))
+    keys.witness_signer(tmp_path / "other", NAME, create=True)
+    with pytest.raises(witness.StateDamaged, match="another witness's key"):
+        witness.application(*where, str(tmp_path / "other"), first_run=True)
+
+
+def test_one_logs_file_that_is_gone_is_an_error_for_that_log_only(
+    at_ten: Witness, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = replace(at_ten, logs={**at_ten.logs, OTHER.name: (OTHER.verifier,)})
+    (at_ten.state.folder / name_of(ORIGIN)).unlink()
+    answer = send(both, FORKED.request(0, 10))
+    assert answer.status == 500
+    assert "—" not in answer.body
+    assert "it is gone" in caplog.text
+    other = AddCheckpoint(0, (), notes.sign(HONEST.head(3, OTHER.name).text(), OTHER))
+    assert status(both, other) == 200
+
+
 def test_a_policy_without_a_log_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "policy"
     path.write_text("quorum none\n")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,20 @@ def test_what_is_under_a_hold_is_kept_until_its_release_and_then_goes_by_itself(
     assert request.receipt["key_destroyed"]
     assert notices.contents(Notice.objects.get())["statement"] == ""
     assert leaf_of("erasure:performed")["facts"]["keys"] == request.receipt["keys"]
+
+
+def test_everybody_whom_a_hold_reaches_is_locked_before_it_is_placed(
+    asset: Asset, file_notice: FileNotice, ravi: User
+) -> None:
+    notice, _ = file_notice(asset)
+    for on in (notice.case.object, f"asset:{asset.pk}"):
+        kind, _, pk = on.partition(":")
+        locked = [who for rows in holds._reached(kind, uuid.UUID(pk)) for who in rows]
+        hold = hold_on(on, ravi)
+        everybody: list[Person | User] = [*Person.objects.all(), *User.objects.all()]
+        assert {who.actor for who in locked} == {who.actor for who in everybody if hold in holds.reaching(who)}
+        assert notice.filer in locked
+        assert asset.owner in locked
 
 
 def test_of_two_holds_the_last_one_counts(asset: Asset, file_notice: FileNotice, ravi: User, settle: Settle) -> None:

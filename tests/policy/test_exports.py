@@ -12,8 +12,8 @@ from accounts.models import User
 from core import storage
 from core.clock import now
 from core.problems import Forbidden, NotFound, Problem
-from ledger import sequencer, verify
-from ledger.models import Entry
+from ledger import reading, sequencer, verify
+from ledger.models import Checkpoint, Entry
 from policy import cases, data_rights, decisions, exports
 from policy.models import Case, Export
 from provenance.models import Asset
@@ -96,6 +96,23 @@ def test_a_scope_is_kept(decided: Case, greta: User, asset: Asset, file_notice: 
         manifest = json.loads(bundle.read("manifest.json"))
     assert len(manifest["selected"]) == 1
     assert manifest["about"]["purpose"] == PURPOSE
+
+
+def test_what_is_signed_while_an_export_is_made_is_left_for_the_next(
+    decided: Case, greta: User, asset: Asset, file_notice: FileNotice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latest = reading.latest_checkpoint
+
+    def then_sign() -> Checkpoint | None:
+        found = latest()
+        monkeypatch.setattr(reading, "latest_checkpoint", latest)
+        file_notice(asset, category="copyright")
+        sequencer.tick()
+        return found
+
+    monkeypatch.setattr(reading, "latest_checkpoint", then_sign)
+    export = exports.make_export(greta, purpose=PURPOSE)
+    assert export.entries == export.tree_size < reading.signed_size()
 
 
 def test_only_a_regulator_exports(decided: Case, rita: User, alice: User, olga: User) -> None:

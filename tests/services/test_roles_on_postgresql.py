@@ -22,6 +22,13 @@ from accounts.models import Organisation, Role, User
 from accounts.people import create_person
 create_person("alice@example.org", "Alice", roles=[Role.CREATOR], organisation="Studio")
 """
+AUDITED = """
+from django.db import transaction
+from ledger import log
+from ledger.events import EventType
+with transaction.atomic():
+    log.append(EventType.ACCESS_AUDITED, actor="system", role="system")
+"""
 ERASE = """
 from accounts.models import User
 from policy.data_rights import erase
@@ -97,6 +104,7 @@ def test_office_and_sequencer_work_with_their_own_roles(office: Guarded) -> None
     assert "ok    triggers:" in office.run("manage.py", "doctor")
 
 
+ALARM = "INSERT INTO ledger_alarm (kind, message, halts, raised_at)"
 LOG = "ledger_entry ledger_sequence ledger_tile ledger_checkpoint ledger_cosignature ledger_stamp ledger_logkey"
 FORBIDDEN = [
     (role, statement.format(table))
@@ -126,7 +134,12 @@ FORBIDDEN += [
     (APP, "DELETE FROM ledger_outbox"),
     (APP, "DELETE FROM ledger_change"),
     (APP, "UPDATE ledger_personkey SET person = 'user:mallory'"),
+    (APP, "UPDATE ledger_alarm SET halts = false"),
+    (APP, "ALTER TABLE ledger_alarm DISABLE ROW LEVEL SECURITY"),
+    (APP, "DROP POLICY office_clears ON ledger_alarm"),
+    (APP, f"{ALARM} VALUES ('witness:mallory', 'A fork.', true, now())"),
     (SEQUENCER, "DELETE FROM ledger_sealedsection"),
+    (SEQUENCER, "INSERT INTO ledger_sealedsection (entry_id, name, person, ciphertext) VALUES (1, 'x', 'x', 'x')"),
     (SEQUENCER, "DELETE FROM ledger_personkey"),
     (SEQUENCER, "SELECT * FROM accounts_user"),
 ]
@@ -141,6 +154,48 @@ def test_each_role_is_refused_what_is_not_its_own_even_without_triggers(undefend
     assert undefended.sql("SELECT count(*) FROM ledger_sequence") == signed
 
 
+def test_the_office_cannot_end_what_halts_the_log(office: Guarded) -> None:
+    office.sql(f"{ALARM} VALUES ('witness:greta', 'Another history.', true, now()), ('stamp', 'None.', false, now())")
+    office.attempt(APP, f"{ALARM} VALUES ('audit', 'The log is broken.', true, now())")
+    office.attempt(APP, "DELETE FROM ledger_alarm")
+    assert office.sql("SELECT kind FROM ledger_alarm ORDER BY 1") == [("audit",), ("witness:greta",)]
+
+    of_web = {name: value for name, value in office.environment.items() if name != "ASSAY_SEQUENCER_DATABASE_URL"}
+    command = [sys.executable, "manage.py", "alarms", "--clear", "audit"]
+    refused = subprocess.run(command, cwd=ROOT, env=of_web, capture_output=True, text=True, timeout=SLOW)
+    assert refused.returncode == 1
+    assert "ASSAY_SEQUENCER_DATABASE_URL" in refused.stderr
+
+    office.run("manage.py", "alarms", "--clear", "audit")
+    office.run("manage.py", "alarms", "--clear", "witness:greta")
+    assert "No alarm" in office.run("manage.py", "alarms")
+
+
+def test_the_nightly_audit_works_with_the_role_of_the_office(office: Guarded) -> None:
+    office.run("manage.py", "sequencer", "--once")
+    office.python("from ledger import nightly; assert nightly.run().broken == ''")
+    assert office.sql("SELECT kind FROM ledger_alarm") == []
+
+
+def test_what_the_office_role_inserts_past_append_gets_no_index_and_stops_nobody(office: Guarded) -> None:
+    large = "convert_to('{\"x\":\"' || repeat('x', 60000) || '\"}', 'UTF8')"
+    for leaf, leaf_hash in (("'{}'", "sha256('other')"), (large, f"sha256(decode('00', 'hex') || {large})")):
+        office.attempt(
+            APP,
+            "WITH raw AS (INSERT INTO ledger_entry (leaf, leaf_hash, type, created_at)"
+            f" VALUES ({leaf}, {leaf_hash}, 'access:audited', now()) RETURNING id)"
+            " INSERT INTO ledger_outbox SELECT id, 'mallory' FROM raw",
+        )
+    office.python(AUDITED)
+    office.run("manage.py", "sequencer", "--once")
+    assert office.sql("SELECT count(*) FROM ledger_outbox") == [(0,)]
+    placed = "SELECT entry_id FROM ledger_sequence"
+    assert office.sql(f"SELECT count(*) FROM ledger_entry WHERE id NOT IN ({placed})") == [(2,)]
+    assert "The log is whole" in office.run("manage.py", "check_log")
+    assert "2 rows of ledger_entry" in office.run("manage.py", "alarms")
+    office.run("manage.py", "alarms", "--clear", "leaf")
+
+
 def test_check_log_says_that_triggers_are_switched_off(undefended: Guarded) -> None:
     with undefended.start("manage.py", "check_log") as process:
         _, errors = process.communicate(timeout=SLOW)
@@ -149,11 +204,13 @@ def test_check_log_says_that_triggers_are_switched_off(undefended: Guarded) -> N
 
 
 def test_a_role_that_no_grant_binds_is_refused(office: Guarded) -> None:
-    for app in ("postgres", "nobody_there"):
+    office.sql("DROP ROLE IF EXISTS office_heir")
+    office.sql("CREATE ROLE office_heir LOGIN IN ROLE postgres")
+    for app in ("postgres", "office_heir", "nobody_there"):
         command = [sys.executable, "manage.py", "database_roles", "--app", app, "--sequencer", SEQUENCER, "--apply"]
         done = subprocess.run(command, cwd=ROOT, env=office.owner, capture_output=True, text=True, timeout=SLOW)
         assert done.returncode == 1
-        assert ("superuser" if app == "postgres" else "no role") in done.stderr
+        assert ("no role" if app == "nobody_there" else "superuser") in done.stderr
 
 
 def test_the_statements_are_printed_for_who_runs_them_by_hand(office: Guarded) -> None:

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ledger import nightly, reconciliation
+from ledger import keys, nightly, reconciliation
 from ledger.audit import Audit, Broken, check_log
 
 _WIDTH = 40
@@ -31,6 +31,8 @@ class Command(BaseCommand):
             found = check_log(bar.show)
         except Broken as error:
             raise CommandError(f"The log is broken: {error}") from error
+        except keys.KeyStoreAway as error:
+            raise CommandError(f"The log was not checked: {error}") from error
         finally:
             bar.end()
         self.stdout.write(_summary(found))

@@ -18,11 +18,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         witness.add_arguments(parser)
 
-    def handle(self, *, name: str, policy: str, state: str, listen: str, key: str, **options: object) -> None:
+    def handle(
+        self, *, name: str, policy: str, state: str, listen: str, key: str, first_run: bool, **options: object
+    ) -> None:
         try:
             witness.address(listen)
-            made = witness.application(name, policy, state, key)
-        except (OSError, ValueError, KeyMissing) as error:
+            made = witness.application(name, policy, state, key, first_run=first_run)
+        except (OSError, ValueError, KeyMissing, witness.StateDamaged) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(witness.introduction(made, listen))
         self.stdout.flush()
