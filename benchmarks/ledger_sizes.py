@@ -24,7 +24,7 @@ class Sizes:
 
 FULL = Sizes(
     rounds=5,
-    seconds=4,
+    seconds=3,
     arrivals=600,
     saves=400,
     tree=1_000_000,

@@ -105,6 +105,7 @@ def publish(target: Target, *, everything: bool = False) -> Published:
         present = target.read(CHECKPOINT)
         old = _published_head(present)
         _refuse_another_history(old, newest, tree)
+        _refuse_forgotten_rotations(target)
         done = Published(newest.size, old.size)
         _write_immutable(target, tree, 0 if everything else old.size, done)
         _write_texts(target, done)
@@ -180,6 +181,16 @@ def _is_there(target: Target, name: str, done: Published) -> bool:
     there = target.has(name)
     done.kept, done.written = done.kept + there, done.written + (not there)
     return there
+
+
+def _refuse_forgotten_rotations(target: Target) -> None:
+    """A database from before a rotation must not take its statement back: who pinned an older key needs it."""
+    there = target.read("rotations") or b""
+    if not rotations_text().encode().startswith(there):
+        raise Refused(
+            "The target holds key rotations that this database does not know. It was probably restored from an older"
+            " backup: run `manage.py recover_log --from` that target first. Nothing was written."
+        )
 
 
 def _write_texts(target: Target, done: Published) -> None:

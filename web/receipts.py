@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from core.clock import now
 from core.problems import Problem
-from ledger import cose, merkle, reading
+from ledger import alarms, cose, merkle, reading
 from ledger.acknowledgements import acknowledge
 from ledger.models import Stamp
 from ledger.receipts import COSIGNED, Receipt, cosigned_receipt_for, receipt_for
@@ -32,6 +32,7 @@ def receipt(request: HttpRequest, pk: UUID) -> HttpResponse:
     context: dict[str, object] = {"asset": asset, "cosigned": found is not None, "delay": _delay()}
     found = found or receipt_for(asset.entry)
     context["receipt"] = found
+    context["halted"] = alarms.halting() if found is None else None
     if found is not None:
         context |= _explained(found) | _witnessed(found)
     template = "web/_receipt.html" if getattr(request, "htmx", False) else "web/receipt.html"

@@ -217,6 +217,15 @@ def test_a_database_from_an_older_backup_cannot_take_the_published_log_back(site
     assert site.read() == 9
 
 
+def test_a_database_from_before_a_rotation_does_not_take_its_statement_back(site: Sites, grown: Grown) -> None:
+    grown(5)
+    site.publish()
+    (site.root / "rotations").write_text("a statement that this database does not know\n")
+    with pytest.raises(publication.Refused, match="key rotations that this database does not know"):
+        site.publish()
+    assert "a statement" in (site.root / "rotations").read_text()
+
+
 def test_another_history_is_never_published_over_the_first(site: Sites, grown: Grown) -> None:
     grown(4)
     site.publish()

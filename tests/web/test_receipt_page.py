@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from ledger import cose, custody, reading, sequencer, timestamping, verify
+from ledger import alarms, cose, custody, reading, sequencer, timestamping, verify
 from provenance.models import Asset
 from tests.ledger.cosigners import Witnesses
 from tests.web.stage import work
@@ -42,6 +42,13 @@ def test_while_the_receipt_waits_there_is_a_promise_to_take_away(waiting: Asset)
     taken = page(waiting, "acknowledgement.json")
     assert "attachment" in taken["Content-Disposition"]
     assert verify.verify_file(taken.content, custody.log_verifier()).ok
+
+
+def test_while_signing_is_paused_the_page_does_not_promise_seconds(waiting: Asset) -> None:
+    alarms.raise_alarm("key", "The log is frozen.")
+    shown = page(waiting).content.decode()
+    assert "Signing is paused since" in shown
+    assert "usually within seconds" not in shown
 
 
 def test_every_form_of_the_receipt_verifies(signed: Asset) -> None:
