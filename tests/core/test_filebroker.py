@@ -1,5 +1,6 @@
 """The embedded broker: a message is there whole or not at all, and one that cannot be read ends no worker."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty
@@ -11,10 +12,19 @@ from kombu.transport import TRANSPORT_ALIASES
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> Iterator[Any]:
+def name() -> str:
+    """Kombu remembers, for the life of a process, which queues it has declared."""
+    return f"work{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def queue(tmp_path: Path, name: str) -> Iterator[Any]:
+    import config.celery  # names the transport
+
+    assert config.celery.app
     options = {f"data_folder_{way}": str(tmp_path) for way in ("in", "out")} | {"control_folder": str(tmp_path / "c")}
     connection = Connection("filesystem://", transport_options=options)
-    with connection, connection.SimpleQueue("work") as queue:
+    with connection, connection.SimpleQueue(name) as queue:
         yield queue
 
 
@@ -25,16 +35,16 @@ def test_the_office_uses_it() -> None:
     assert TRANSPORT_ALIASES["filesystem"] == "core.filebroker:Transport"
 
 
-def test_a_message_arrives_and_leaves_nothing_behind(queue: Any, tmp_path: Path) -> None:
+def test_a_message_arrives_and_leaves_nothing_behind(queue: Any, name: str, tmp_path: Path) -> None:
     queue.put({"job": 1})
-    assert [path.name.split(".", 1)[1] for path in tmp_path.glob("*.*")] == ["work.msg"]
+    assert [path.name.split(".", 1)[1] for path in tmp_path.glob("*.*")] == [f"{name}.msg"]
     assert queue.get(block=False).payload == {"job": 1}
     assert list(tmp_path.glob("*.*")) == []
 
 
-def test_an_empty_or_torn_message_is_dropped_and_the_next_one_is_served(queue: Any, tmp_path: Path) -> None:
-    (tmp_path / "1_0.work.msg").touch()
-    (tmp_path / "1_1.work.msg").write_text('{"body": ')
+def test_an_empty_or_torn_message_is_dropped_and_the_next_one_is_served(queue: Any, name: str, tmp_path: Path) -> None:
+    (tmp_path / f"1_0.{name}.msg").touch()
+    (tmp_path / f"1_1.{name}.msg").write_text('{"body": ')
     queue.put({"job": 2})
     assert queue.get(block=False).payload == {"job": 2}
     with pytest.raises((Empty, queue.Empty)):

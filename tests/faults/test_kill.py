@@ -55,7 +55,8 @@ def test_the_worker_is_killed_in_the_middle_of_an_analysis(office: Office) -> No
         assert set(state["jobs"]) <= {"done", "failed"}  # type: ignore[arg-type]
         assert set(state["runs"]) == {"done"}  # type: ignore[arg-type]
         assert state["half"] == 0
-        assert office.manage("check_log", check=False).returncode == 0
+        checked = office.manage("check_log", check=False)
+        assert checked.returncode == 0, checked.stdout
     assert office.stop() == 0
 
 
@@ -75,7 +76,8 @@ def test_the_web_server_is_killed_in_the_middle_of_an_upload(office: Office) -> 
         office.wait_for(office.jobs_are_over, "every job to be over")
         after = _state(office)
         assert (after["assets"], after["half"], after["scratch"]) == (before["assets"], 0, [])
-        assert office.manage("check_log", check=False).returncode == 0
+        checked = office.manage("check_log", check=False)
+        assert checked.returncode == 0, checked.stdout
 
 
 def test_a_second_office_on_the_same_port_is_told_what_to_do(office: Office) -> None:
@@ -95,9 +97,9 @@ def test_a_second_office_on_the_same_port_is_told_what_to_do(office: Office) -> 
 def _half_an_upload(port: int, office: Office) -> socket.socket:
     """A registration whose second half never comes, authenticated by a machine token."""
     token = office.python(
-        "from accounts.models import MachineToken, Scope, User\n"
+        "from accounts.models import Scope, User\nfrom accounts.tokens import create_token\n"
         "user = User.objects.filter(memberships__role='creator').first()\n"
-        "row, token = MachineToken.objects.create(user, name='t', scopes=[Scope.ASSETS_WRITE])\nprint(token)"
+        "row, token = create_token(user, name='t', scopes=[Scope.ASSETS_WRITE], days=1)\nprint(token)"
     ).strip()
     photo = (PHOTOGRAPHS / "deep-field.jpg").read_bytes()
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'

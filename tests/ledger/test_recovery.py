@@ -39,7 +39,8 @@ from ledger.events import EventType
 with transaction.atomic():
     erasure = vault.destroy(sys.argv[1])
     facts = {"ground": "eu.gdpr.17", "count": len(erasure.indices), "keys": erasure.keys}
-    log.append(EventType.ERASURE_PERFORMED, actor="system", role="system", object="request:1", facts=facts)
+    said = {"facts": facts, "sealed": {"indices": log.Sealed(erasure.indices, "request:1")}}
+    log.append(EventType.ERASURE_PERFORMED, actor="system", role="system", object="request:1", **said)
 """
 
 
