@@ -12,7 +12,7 @@ import pytest
 
 from tests.services.test_ledger_on_postgresql import ROOT, Office
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("crashes")]
 
 SLOW = 600
 
