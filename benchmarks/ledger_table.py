@@ -52,6 +52,9 @@ class Results:
         rows = [(f.number, f.what, f.target, f.measured, f.verdict, f.note) for f in self.figures]
         lines = ["| | figure | target | measured | | how |", "|---|---|---|---|---|---|"]
         lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+        left_out = [number for number in NUMBERS if number not in {figure.number for figure in self.figures}]
+        if left_out:
+            lines += ["", f"Not in this run: {', '.join(left_out)}."]
         title = "**Quick run with small sizes: not to be quoted.**\n\n" if self.quick else ""
         return f"{title}{'; '.join(self.machine)}.\n\n" + "\n".join(lines) + "\n"
 
@@ -71,9 +74,11 @@ def quoted(readme: str) -> str:
 
 
 def quote(readme: str, results: Results) -> str:
-    """The README with this table between its markers. Raises ValueError for less than a whole run, or no markers."""
-    if results.quick or [figure.number for figure in results.figures] != list(NUMBERS):
-        raise ValueError("only a whole run is quoted: leave out --quick and --only")
+    """The README with this table between its markers, which says what was not measured. Raises ValueError for a quick
+    run, for figures out of order, and for no markers.
+    """
+    if results.quick or results.figures != in_order(results.figures):
+        raise ValueError("a quick run is never quoted: leave out --quick")
     before = quoted(readme)
     return readme.replace(f"{BEGIN}\n{before}{END}", f"{BEGIN}\n{results.table()}{END}")
 
