@@ -31,12 +31,19 @@ PHOTOGRAPHS = Path(__file__).resolve().parent.parent / "web" / "demo" / "photogr
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL, where the suite runs a second time: only what opens the database can say anything new there."""
-    if connection.vendor != "postgresql":
-        return
-    opens = [_opens_the_database(item) for item in items]
-    config.hook.pytest_deselected(items=[item for item, yes in zip(items, opens, strict=True) if not yes])
-    items[:] = [item for item, yes in zip(items, opens, strict=True) if yes]
+    """Each database runs what is about it. On PostgreSQL, where the suite runs a second time, only what opens the
+    database can say anything new.
+    """
+    left_out = [item for item in items if not _belongs_here(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if _belongs_here(item)]
+
+
+def _belongs_here(item: pytest.Item) -> bool:
+    only = item.get_closest_marker("only_on")
+    if only is not None and only.args != (connection.vendor,):
+        return False
+    return connection.vendor == "sqlite" or _opens_the_database(item)
 
 
 def _opens_the_database(item: pytest.Item) -> bool:

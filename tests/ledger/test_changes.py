@@ -192,7 +192,7 @@ def test_tokens_are_regulated_too(alice: User) -> None:
     assert facts() == [("accounts_machinetoken", "INSERT", 1)]
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="INSERT OR REPLACE is SQLite's own")
+@pytest.mark.only_on("sqlite")  # INSERT OR REPLACE is SQLite's own
 def test_a_key_replaced_in_one_statement_is_recorded_as_gone(studio: Organisation) -> None:
     vault.seal("person:0193dddd-0000-7000-8000-000000000002", b"secret", "c")
     with connection.cursor() as cursor:

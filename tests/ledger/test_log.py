@@ -359,7 +359,7 @@ def test_a_destroyed_key_is_in_no_file_of_the_database_any_more(record: Record) 
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no write-ahead log beside the database")
+@pytest.mark.only_on("sqlite")  # PostgreSQL has no write-ahead log beside the database
 def test_what_a_reader_keeps_in_the_write_ahead_log_goes_when_the_reader_has_gone(record: Record) -> None:
     record(sealed={"statement": "Statement of Dana"})
     wrapped = bytes(PersonKey.objects.get(person=DANA).wrapped)

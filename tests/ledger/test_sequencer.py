@@ -195,7 +195,7 @@ NOT_OURS = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="there the sequencer gives the index")
+@pytest.mark.only_on("sqlite")  # there the sequencer gives the index
 @NOT_OURS
 def test_on_sqlite_a_row_that_append_cannot_have_written_is_not_signed(
     signed_log: Grow, leaf: bytes, leaf_hash: bytes
@@ -207,7 +207,7 @@ def test_on_sqlite_a_row_that_append_cannot_have_written_is_not_signed(
     assert reading.signed_size() == 2
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no outbox")
+@pytest.mark.only_on("postgresql")  # SQLite has no outbox
 @NOT_OURS
 def test_a_row_that_append_cannot_have_written_gets_no_index_and_stops_nobody(
     signed_log: Grow, record: Record, leaf: bytes, leaf_hash: bytes
