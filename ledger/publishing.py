@@ -27,43 +27,12 @@ def checkpoint(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @require_safe
-def key(request: HttpRequest) -> HttpResponse:
-    """The log's current public keys (C2SP vkey), one a line."""
-    return _moment(publication.key_text())
-
-
-@login_not_required
-@require_safe
-def policy(request: HttpRequest) -> HttpResponse:
-    """The office's tlog-policy: its keys, its witnesses, its quorum."""
-    return _moment(publication.policy_text())
-
-
-@login_not_required
-@require_safe
-def rotations(request: HttpRequest) -> HttpResponse:
-    """The statements that tie each key to the one before, oldest first, each followed by an empty line."""
-    return _moment(publication.rotations_text())
-
-
-@login_not_required
-@require_safe
-def promise_key(request: HttpRequest) -> HttpResponse:
-    """The attestation of the key that signs promises, by the log's key. 404 as long as there is none."""
-    attestation = publication.promise_key_text()
-    if attestation is None:
-        raise NotFound("attestation of the promise key")
-    return _moment(attestation)
-
-
-@login_not_required
-@require_safe
-def tsa_certificate(request: HttpRequest) -> HttpResponse:
-    """The certificate (PEM) of this office's own time stamps. 404 if it never made one."""
-    certificate = publication.tsa_text()
-    if certificate is None:
-        raise NotFound("time-stamping certificate")
-    return _moment(certificate)
+def text(request: HttpRequest, name: str) -> HttpResponse:
+    """One of `publication.TEXTS`: keys, policy, rotations, attestation, certificate. 404 where there is none yet."""
+    content = publication.TEXTS[name]()
+    if content is None:
+        raise NotFound(f"{name} of this log yet")
+    return _moment(content)
 
 
 @login_not_required

@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Protocol
 from urllib.parse import parse_qs
 
 from ledger.durable import make_folder, write_once
-from ledger.keys import KEY_SIZE, BadKey, SigningKey, read_text
+from ledger.keys import KEY_SIZE, BadKey, LogVerifier, SigningKey, read_text
 
 _WRAPPED = re.compile(r"vault-([1-9][0-9]*)\.wrapped", re.ASCII)
 
@@ -125,6 +125,27 @@ class Moving:
 
     def _of(self, version: int) -> KeyStore:
         return self._files if version in self._files.master_versions() else self._remote
+
+
+@dataclass(frozen=True)
+class RemoteSigner:
+    """A log's key on a token or in a service (a `keys.SigningKey`). label: what it is called there."""
+
+    name: str
+    label: str
+    public_key: bytes
+    signs: Callable[[str, bytes], bytes]
+
+    @property
+    def verifier(self) -> LogVerifier:
+        return LogVerifier(self.name, self.public_key)
+
+    @property
+    def key_id(self) -> int:
+        return self.verifier.key_id
+
+    def sign(self, text: bytes) -> bytes:
+        return self.signs(self.label, text)
 
 
 class RemoteKeys(ABC):

@@ -7,41 +7,19 @@ There: Ed25519 keys with the aliases `alias/<prefix>-log-1`, `-2`, …, and symm
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ledger.keys import KEY_SIZE, BadKey, KeyStoreAway, LogVerifier, SigningKey
-from ledger.keystores import RemoteKeys
+from ledger.keys import KEY_SIZE, BadKey, KeyStoreAway, SigningKey
+from ledger.keystores import RemoteKeys, RemoteSigner
 
 SPEC: Final = "ECC_NIST_EDWARDS25519"
 ALGORITHM: Final = "ED25519_SHA_512"  # pure Ed25519 of RFC 8032, over MessageType RAW
 _TAG: Final = "assay-origin"
 # RFC 8410: SubjectPublicKeyInfo of id-Ed25519, before the 32 bytes of the key.
 _SPKI: Final = bytes.fromhex("302a300506032b6570032100")
-
-
-@dataclass(frozen=True)
-class KmsSigner:
-    """A log's key in the service (a `keys.SigningKey`)."""
-
-    name: str
-    alias: str
-    public_key: bytes
-    signs: Callable[[str, bytes], bytes]
-
-    @property
-    def verifier(self) -> LogVerifier:
-        return LogVerifier(self.name, self.public_key)
-
-    @property
-    def key_id(self) -> int:
-        return self.verifier.key_id
-
-    def sign(self, text: bytes) -> bytes:
-        return self.signs(self.alias, text)
 
 
 class KmsStore(RemoteKeys):
@@ -51,7 +29,7 @@ class KmsStore(RemoteKeys):
         super().__init__(folder)
         self._prefix = f"alias/{prefix.removeprefix('alias/')}"
         self._made = client
-        self._signers: dict[str, KmsSigner] = {}  # by key id, which names one key for ever
+        self._signers: dict[str, RemoteSigner] = {}  # by key id, which names one key for ever
 
     def log_signers(self) -> Sequence[SigningKey]:
         with self._service() as kms:
@@ -88,13 +66,13 @@ class KmsStore(RemoteKeys):
             opened = kms.decrypt(KeyId=found, CiphertextBlob=wrapped, EncryptionContext=_context(version))
             return bytes(opened["Plaintext"])
 
-    def _signer(self, kms: Any, key: str) -> KmsSigner:
+    def _signer(self, kms: Any, key: str) -> RemoteSigner:
         if key not in self._signers:
             der = bytes(kms.get_public_key(KeyId=key)["PublicKey"])
             if len(der) != len(_SPKI) + KEY_SIZE or not der.startswith(_SPKI):
                 raise BadKey(f"the key {key} in the KMS is not an Ed25519 key")
             tags = {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key)["Tags"]}
-            self._signers[key] = KmsSigner(tags.get(_TAG, ""), key, der[len(_SPKI) :], self._sign)
+            self._signers[key] = RemoteSigner(tags.get(_TAG, ""), key, der[len(_SPKI) :], self._sign)
         return self._signers[key]
 
     def _sign(self, key: str, text: bytes) -> bytes:

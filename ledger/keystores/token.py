@@ -6,40 +6,18 @@ can be taken out. The latter wrap master keys by RFC 3394 (CKM_AES_KEY_WRAP).
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger.keys import BadKey, KeyStoreAway, LogVerifier, SigningKey
-from ledger.keystores import RemoteKeys
+from ledger.keys import BadKey, KeyStoreAway, SigningKey
+from ledger.keystores import RemoteKeys, RemoteSigner
 
 # The PrintableString "edwards25519" (PKCS#11 3.0, section 2.3.5), the form that SoftHSM2 takes.
 _EDWARDS25519 = bytes.fromhex("130c656477617264733235353139")
 _LOG = "assay-log-"
 _VAULT = "assay-vault-"
-
-
-@dataclass(frozen=True)
-class TokenSigner:
-    """A log's key on the token (a `keys.SigningKey`)."""
-
-    name: str
-    label: str
-    public_key: bytes
-    signs: Callable[[str, bytes], bytes]
-
-    @property
-    def verifier(self) -> LogVerifier:
-        return LogVerifier(self.name, self.public_key)
-
-    @property
-    def key_id(self) -> int:
-        return self.verifier.key_id
-
-    def sign(self, text: bytes) -> bytes:
-        return self.signs(self.label, text)
 
 
 class TokenStore(RemoteKeys):
@@ -56,17 +34,17 @@ class TokenStore(RemoteKeys):
 
         with self._open() as session:
             found = [
-                TokenSigner(_text(key[Attribute.ID]), key.label, _point(key[Attribute.EC_POINT]), self._sign)
+                RemoteSigner(_text(key[Attribute.ID]), key.label, _point(key[Attribute.EC_POINT]), self._sign)
                 for key in session.get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY})
                 if key.label.startswith(_LOG)
             ]
         return sorted(found, key=lambda signer: _number(signer.label))
 
     def new_log_signer(self, name: str) -> SigningKey:
-        number = max((_number(one.label) for one in self.log_signers() if isinstance(one, TokenSigner)), default=0) + 1
+        number = max((_number(one.label) for one in self.log_signers() if isinstance(one, RemoteSigner)), default=0) + 1
         with self._open() as session:
             self._make_pair(session, f"{_LOG}{number}", name)
-        return next(one for one in self.log_signers() if isinstance(one, TokenSigner) and _number(one.label) == number)
+        return next(one for one in self.log_signers() if isinstance(one, RemoteSigner) and _number(one.label) == number)
 
     def wrapped_new_key(self, version: int) -> bytes:
         from pkcs11 import Attribute, KeyType, Mechanism

@@ -16,7 +16,7 @@ PUBLIC_PAGES = {
     "home", "asset", "asset_receipt", "asset_receipt_json", "asset_receipt_proof", "asset_file",
     "asset_preview", "asset_heat_map", "register", "detectors", "problem", "healthz", "robots",
     "favicon", "login_link", "rules", "rule", "log_checkpoint", "log_key", "log_tile",
-    "log_entry_bundle", "log_policy", "log_rotations", "log_promise_key", "log_tsa_certificate", "asset_receipt_cose",
+    "log_entry_bundle", "log_policy", "log_rotations", "log_promise-key", "log_tsa.crt", "asset_receipt_cose",
     "asset_acknowledgement", "schema", "api_docs",
     # Behind a secret instead of an account: a notice's number and PIN, a consent link.
     "report", "report_done", "notice", "notice_status", "notice_complete", "notice_appeal",
