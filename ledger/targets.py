@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from ledger import durable
+
 
 class Unreachable(Exception):
     """The target could not be read or written, in words. What was there before is still there."""
@@ -92,7 +94,7 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             scratch.replace(path)
-            _sync(path.parent)
+            durable.sync_folder(path.parent)
 
     def swap(self, name: str, expected: bytes | None, data: bytes, content_type: str, cache: str) -> None:
         # `alone` keeps other publishers out, so this can only be somebody with a hand in the folder.
@@ -197,11 +199,3 @@ def _as_unreachable() -> Iterator[None]:
 
 def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

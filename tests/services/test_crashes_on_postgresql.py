@@ -5,12 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
-from tests.services.test_ledger_on_postgresql import ROOT, Office
+from tests.services.office import ROOT, Office
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("crashes")]
 
@@ -45,15 +44,8 @@ def migrated(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Off
 
 
 @pytest.fixture
-def office(migrated: Office, postgres_url: str, tmp_path: Path) -> Office:
-    office = Office(postgres_url, tmp_path / "var")
-    on_server(postgres_url, f'DROP DATABASE "{name_of(office)}"')
-    on_server(postgres_url, f'CREATE DATABASE "{name_of(office)}" TEMPLATE "{name_of(migrated)}"')
-    return office
-
-
-def name_of(office: Office) -> str:
-    return urlsplit(office.url).path.lstrip("/")
+def office(migrated: Office, tmp_path: Path) -> Office:
+    return migrated.copy(tmp_path / "var")
 
 
 def on_server(url: str, statement: str) -> None:
@@ -62,7 +54,7 @@ def on_server(url: str, statement: str) -> None:
 
 
 def test_a_database_put_back_from_an_older_copy_is_never_signed_again(office: Office, postgres_url: str) -> None:
-    name = name_of(office)
+    name = office.database
     office.run("-m", "tests.ledger.office", "3")
     on_server(postgres_url, f'CREATE DATABASE "{name}_copy" TEMPLATE "{name}"')
     office.run("-m", "tests.ledger.office", "3")

@@ -2,14 +2,13 @@
 
 import threading
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
 from ledger import keys, merkle, notes
 from tests.ledger.test_recovery import ERASE, MANY, ORIGIN, published_tiles
-from tests.services.test_ledger_on_postgresql import SLOW, Office
+from tests.services.office import SLOW, Office
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
 
@@ -43,10 +42,6 @@ def office(postgres_url: str, tmp_path: Path) -> Office:
     return office
 
 
-def name_of(office: Office) -> str:
-    return urlsplit(office.url).path.lstrip("/")
-
-
 def copy_database(server: str, source: str, target: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{target}" WITH (FORCE)')  # type: ignore[call-overload,unused-ignore]
@@ -61,7 +56,7 @@ def opened(copy: Path) -> notes.TreeHead:
 def test_a_restored_database_is_erased_again_recovered_and_signs_on(
     office: Office, postgres_url: str, tmp_path: Path
 ) -> None:
-    name, copy = name_of(office), tmp_path / "copy"
+    name, copy = office.database, tmp_path / "copy"
     office.run("-c", MANY, "2")  # they wait in the backup's outbox, and are published later
     copy_database(postgres_url, name, f"{name}_backup")
     office.run("manage.py", "sequencer", "--once")
