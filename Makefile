@@ -14,7 +14,7 @@ help: ## Show this list
 
 # Stamps carry the digest of what was installed, so that a changed lock file re-installs and an unchanged one costs nothing.
 RUN_LOCKS := requirements/bootstrap.txt requirements/base.txt requirements/torch.txt
-TEST_LOCKS := requirements/dev.txt
+TEST_LOCKS := requirements/dev.txt requirements/watermark.txt
 RUN_STAMP := $(VENV)/.run-$(shell cat $(RUN_LOCKS) | sha256sum | cut -c1-16)
 BENCH_LOCKS := requirements/bench.txt
 TEST_STAMP := $(VENV)/.test-$(shell cat $(RUN_LOCKS) $(TEST_LOCKS) | sha256sum | cut -c1-16)
@@ -31,6 +31,7 @@ $(RUN_STAMP):
 
 $(TEST_STAMP): $(RUN_STAMP)
 	VIRTUAL_ENV=$(VENV) $(UV) install -q --require-hashes -r requirements/dev.txt
+	VIRTUAL_ENV=$(VENV) $(UV) install -q --no-deps --require-hashes -r requirements/watermark.txt
 	@rm -f $(VENV)/.test-* && touch $@
 
 $(BENCH_STAMP): $(TEST_STAMP)
@@ -60,8 +61,8 @@ test: $(TEST_STAMP) ## Everything that proves the product
 	@scripts/test
 
 .PHONY: bench
-bench: $(BENCH_STAMP) ## Print every figure the documents quote, with the machine they were taken on (25 minutes)
-	@for file in guard ledger; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
+bench: $(BENCH_STAMP) ## Print every figure the documents quote, with the machine they were taken on (30 minutes)
+	@for file in guard ledger provenance provenance_index; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
 
 .PHONY: load
 load: $(TEST_STAMP) ## Kill the writer, the sequencer and the database a hundred times under load; nothing may be lost
@@ -71,6 +72,8 @@ load: $(TEST_STAMP) ## Kill the writer, the sequencer and the database a hundred
 lock: $(TEST_STAMP)
 	@for f in bootstrap base dev bench; do VIRTUAL_ENV=$(VENV) $(UV) compile -q --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' requirements/$$f.in -o requirements/$$f.txt; done
+	@VIRTUAL_ENV=$(VENV) $(UV) compile -q --no-deps --generate-hashes --universal --python-version 3.11 \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' requirements/watermark.in -o requirements/watermark.txt
 
 .PHONY: clean
 clean: ## Remove the environment and caches (never the data folder)

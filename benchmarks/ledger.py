@@ -25,11 +25,9 @@ from benchmarks import (
     ledger_storage,
     ledger_writes,
 )
-from benchmarks.ledger_server import ROOT, BenchmarkError, Server
+from benchmarks.ledger_server import BenchmarkError, Server
 from benchmarks.ledger_sizes import FULL, QUICK, Sizes
-from benchmarks.ledger_table import NUMBERS, Figure, Results, in_order, machine, parse, quote
-
-RECORDED = ROOT / "benchmarks" / "results" / "ledger.json"
+from benchmarks.table import LEDGER, Figure, Results, machine, parse
 
 # What one measurement is called by, and what it answers.
 MEASUREMENTS: list[tuple[tuple[str, ...], Callable[[Server, Sizes], list[Figure]]]] = [
@@ -70,7 +68,7 @@ def measure(wanted: set[str], sizes: Sizes, quick: bool) -> tuple[Results, list[
                     print(f"{', '.join(numbers)}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
         finally:
             server.stop()
-    return Results(described, quick, in_order(figures)), failures
+    return Results(described, quick, LEDGER.in_order(figures)), failures
 
 
 def retaken(recorded: Results, again: Results) -> Results:
@@ -80,14 +78,7 @@ def retaken(recorded: Results, again: Results) -> Results:
     """
     new = {one.number: replace(one, note=f"{one.note}; taken again in a run of its own") for one in again.figures}
     figures = [one for one in recorded.figures if one.number not in new]
-    return replace(recorded, figures=in_order([*figures, *new.values()]))
-
-
-def write_readme(results: Results) -> None:
-    readme = ROOT / "README.md"
-    readme.write_text(quote(readme.read_text(), results))
-    RECORDED.parent.mkdir(exist_ok=True)
-    RECORDED.write_text(results.as_json())
+    return replace(recorded, figures=LEDGER.in_order([*figures, *new.values()]))
 
 
 def main() -> int:
@@ -101,9 +92,9 @@ def main() -> int:
     )
     parser.add_argument("--from-json", type=Path, metavar="FILE", help="measure nothing: take these figures")
     options = parser.parse_args()
-    wanted = set(options.only.split(",")) if options.only else set(NUMBERS)
-    if not wanted <= set(NUMBERS):
-        parser.error(f"--only takes {', '.join(NUMBERS)}")
+    wanted = set(options.only.split(",")) if options.only else set(LEDGER.numbers)
+    if not wanted <= set(LEDGER.numbers):
+        parser.error(f"--only takes {', '.join(LEDGER.numbers)}")
     if options.write_readme and options.quick:
         parser.error("--write-readme never quotes a quick run: leave out --quick")
     failures: list[str] = []
@@ -113,14 +104,14 @@ def main() -> int:
     else:
         results, failures = measure(wanted, QUICK if options.quick else FULL, options.quick)
     if options.retake:
-        results = retaken(parse(RECORDED.read_text()), results)
-    print(results.table())
+        results = retaken(parse(LEDGER.recorded.read_text()), results)
+    print(LEDGER.table(results))
     for failure in failures:
         print(failure, file=sys.stderr)
     if options.json:
         options.json.write_text(results.as_json())
     if options.write_readme and not failures:
-        write_readme(results)
+        LEDGER.write(results)
     return 1 if failures else 0
 
 

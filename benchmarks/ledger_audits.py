@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.ledger_server import ROOT, BenchmarkError, Server, in_product
 from benchmarks.ledger_sizes import Sizes
-from benchmarks.ledger_table import Figure
+from benchmarks.table import Figure
 
 # Where Debian's golang-golang-x-mod-dev puts its sources.
 _GOPATH = "/usr/share/gocode"

@@ -22,7 +22,7 @@ from benchmarks.ledger_server import (
     tool,
 )
 from benchmarks.ledger_sizes import Sizes
-from benchmarks.ledger_table import Figure
+from benchmarks.table import Figure
 
 PROBES = ("test_merkle.py", "test_notes.py", "test_mutations.py", "test_go.py")
 _BAD = ("lost", "duplicates", "wrong_roots", "rows_without_entry")

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.ledger_server import Server, in_product
 from benchmarks.ledger_sizes import Sizes
-from benchmarks.ledger_table import Figure
+from benchmarks.table import Figure
 
 _ASKED = 300
 _PEER_ASKED = 5

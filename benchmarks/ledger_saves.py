@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.ledger_server import Server, in_product
 from benchmarks.ledger_sizes import Sizes
-from benchmarks.ledger_table import Figure
+from benchmarks.table import Figure
 
 SETTINGS = "benchmarks.takedowns.settings"
 

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks import ledger_peers as peers
 from benchmarks.ledger_server import Server, in_product, percentile, pgbench, sequencer
 from benchmarks.ledger_sizes import Sizes
-from benchmarks.ledger_table import Figure
+from benchmarks.table import Figure
 
 INTERVAL_MS = 200
 _ARRIVALS_APART = 0.05  # seconds, on average

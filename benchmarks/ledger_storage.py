@@ -10,7 +10,7 @@ import sys
 from benchmarks import ledger_peers as peers
 from benchmarks.ledger_server import Database, Server, drained, in_product, pgbench_count, sequencer
 from benchmarks.ledger_sizes import Sizes
-from benchmarks.ledger_table import Figure
+from benchmarks.table import Figure
 
 EVIDENCE = ("ledger_sequence", "ledger_tile", "ledger_outbox", "ledger_checkpoint")
 PARTS = """

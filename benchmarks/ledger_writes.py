@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from benchmarks import ledger_peers as peers
 from benchmarks.ledger_server import Database, Run, Server, drained, in_product, pgbench, sequencer
 from benchmarks.ledger_sizes import Sizes
-from benchmarks.ledger_table import Figure
+from benchmarks.table import Figure
 
 CLIENTS = (8, 32)
 Rounds = dict[tuple[str, int], list[Run]]

@@ -91,15 +91,23 @@ ASSAY_LOG_MLDSA = env.bool("ASSAY_LOG_MLDSA", False)
 ASSAY_LOG_POLICY = env.str("ASSAY_LOG_POLICY", "")
 ASSAY_LOG_COSIGN_EVERY = env.float("ASSAY_LOG_COSIGN_EVERY", 10.0)  # seconds
 ASSAY_LOG_COSIGN_WITHIN = env.int("ASSAY_LOG_COSIGN_WITHIN", 3600)  # seconds
-# An RFC 3161 authority to stamp checkpoints, and its root certificates (PEM); without, this office stamps them itself.
+# An RFC 3161 authority to stamp checkpoints and media, and its root certificates (PEM); without, this office does it.
 ASSAY_TSA_URL = env.str("ASSAY_TSA_URL", "")
 ASSAY_TSA_CA = env.str("ASSAY_TSA_CA", "")
+# Whether media is signed without a time-stamp when that authority gives none; else nothing is registered meanwhile.
+ASSAY_TSA_OPTIONAL = env.bool("ASSAY_TSA_OPTIONAL", False)
+# A certificate that signs media and that others trust: its chain (a PEM file), its key (PEM, or a key on a token).
+# `manage.py media_certificate bring` takes it into use.
+ASSAY_C2PA_CHAIN = env.str("ASSAY_C2PA_CHAIN", "")
+ASSAY_C2PA_KEY = _secret("ASSAY_C2PA_KEY")
 ASSAY_OFFICE_NAME = env.str("ASSAY_OFFICE_NAME", "Assay")
 ASSAY_JURISDICTIONS = env.list("ASSAY_JURISDICTIONS", ["EU", "US"])
 
 ASSAY_MAX_UPLOAD_BYTES = env.int("ASSAY_MAX_UPLOAD_MB", 512) << 20
 ASSAY_MAX_PIXELS = env.int("ASSAY_MAX_MEGAPIXELS", 100) * 1_000_000
 ASSAY_MAX_SECONDS = env.int("ASSAY_MAX_MINUTES", 30) * 60
+# Whether pictures can be marked invisibly, and marks are looked for; needs requirements/watermark.txt.
+ASSAY_WATERMARK = env.bool("ASSAY_WATERMARK", False)
 
 INSTALLED_APPS = [
     "core",
@@ -261,7 +269,7 @@ FILE_UPLOAD_HANDLERS = ["core.http.LimitedUpload"]
 FILE_UPLOAD_TEMP_DIR = ASSAY_VAR / "scratch"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True, mode=0o700)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
-DATA_UPLOAD_MAX_NUMBER_FILES = 1
+DATA_UPLOAD_MAX_NUMBER_FILES = 2  # a file, and the credential that lies beside it
 
 # --- Background work ---------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = _secret("ASSAY_BROKER_URL", "filesystem://localhost/")
@@ -289,6 +297,7 @@ CELERY_BEAT_SCHEDULE = {
     "erasures": {"task": "ledger.complete_erasures", "schedule": 86_400.0},
     "stamps": {"task": "ledger.stamp", "schedule": 3600.0},
     "alarms": {"task": "policy.tell_alarms", "schedule": 60.0},
+    "kept_reports": {"task": "provenance.expire_reports", "schedule": 3600.0},
     "audit": {"task": "ledger.audit", "schedule": crontab(hour=3, minute=17)},  # UTC
 }
 
@@ -344,7 +353,13 @@ REST_FRAMEWORK = {
         "rest_framework.throttling.AnonRateThrottle",
         "rest_framework.throttling.UserRateThrottle",
     ],
-    "DEFAULT_THROTTLE_RATES": {"anon": "120/min", "user": "1200/min", "notices": "30/hour", "pin": "20/hour"},
+    "DEFAULT_THROTTLE_RATES": {
+        "anon": "120/min",
+        "user": "1200/min",
+        "notices": "30/hour",
+        "pin": "20/hour",
+        "kept": "30/hour",
+    },
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     # Whose X-Forwarded-For is believed when limits are counted per address: our own proxy's, or nobody's.
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,

@@ -12,6 +12,7 @@ A child that crashes, hangs or hits a limit is a `Problem` with code `media.unpa
 import base64
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -244,12 +245,21 @@ def _end(process: subprocess.Popen[bytes], end: socket.socket, pid: int) -> None
         process.wait()
 
 
+# What of a child's words is passed on: a code, and characters.
+_CODE = re.compile(r"[a-z][a-z_0-9]{0,30}(?:\.[a-z][a-z_0-9]{0,40})?")
+_TITLE, _WORDS = 120, 600
+
+
 def _refusal(message: Mapping[str, Any]) -> Problem:
-    """The Problem the child raised; Unparseable when a child that the file has taken over made it up."""
+    """The Problem the child raised; Unparseable when a child that the file has taken over made it up.
+
+    Its words are cut, and it brings no further members: nothing large goes out this way.
+    """
     try:
-        problem = Problem(str(message["code"]), str(message["title"]), **message["rest"])
-        if isinstance(problem.status, int) and 400 <= problem.status < 500:
-            return problem
+        told = Problem(str(message["code"]), str(message["title"]), **message["rest"])
+        if isinstance(told.status, int) and 400 <= told.status < 500 and _CODE.fullmatch(told.code):
+            detail, next_step = str(told.detail)[:_WORDS], str(told.next_step)[:_WORDS]
+            return Problem(told.code, told.title[:_TITLE], status=told.status, detail=detail, next_step=next_step)
     except (KeyError, TypeError, ValueError):
         pass
     return Unparseable("failed")

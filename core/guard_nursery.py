@@ -16,15 +16,13 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from core import landlock
+from core import isolation, landlock
 from core.guard import ROOT, Channel
 from core.problems import Problem
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
-CLONE_NEWUSER = 0x10000000
-CLONE_NEWNET = 0x40000000
 
 
 def serve(fd: int, modules: list[str]) -> None:
@@ -118,9 +116,8 @@ def _confine(limits: dict[str, Any], paths: list[Path], libc: ctypes.CDLL) -> No
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(PR_SET_DUMPABLE, 0)
-    # An empty network namespace where the kernel lets us make one; Python's own sockets are refused in any case.
-    if libc.unshare(CLONE_NEWNET) != 0:
-        libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)
+    # Where the kernel refuses this, Landlock refuses TCP below; Python's own sockets are refused in any case.
+    isolation.leave_network(libc)
     # Files to read, and the folders of files to write: not the keys, not the database, not other people's uploads.
     inputs = [path for path in paths if path.is_file()]
     outputs = [path if path.is_dir() else path.parent for path in paths if not path.is_file()]

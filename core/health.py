@@ -12,7 +12,7 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from core import landlock
+from core import isolation, landlock
 from core.clock import now
 from core.models import Job
 
@@ -95,11 +95,18 @@ def _keys() -> Check:
 
 
 def _guard() -> Check:
-    if not landlock.version():
-        return Check(
-            "guard", True, "this kernel has no Landlock: a broken parser could read files; give it its own user"
-        )
-    return Check("guard", True, f"guarded children see only their own files (Landlock {landlock.version()})")
+    files = "this kernel has no Landlock: a broken parser could read files; give it its own user"
+    if landlock.version():
+        files = f"guarded children see only their own files (Landlock {landlock.version()})"
+    return Check("guard", True, f"{files}; {_NETWORK[isolation.available()]}")
+
+
+_NETWORK = {
+    isolation.NAMESPACE: "they have no network",
+    isolation.RULE: "network namespaces are refused here: TCP is closed to them, UDP is not",
+    isolation.NOTHING: "warning: network namespaces are refused here and Landlock knows no network: a broken parser "
+    "could reach the network; allow namespaces, or close the way out by a firewall",
+}
 
 
 def _queue() -> Check:

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -83,6 +83,14 @@ def _as_problem(error: Exception) -> Problem | None:
             return NotFound()
         case PermissionDenied():
             return Forbidden("Your account may not do this.")
+        case RequestDataTooBig():  # whatever is no file is held in memory, so it may not be large
+            return Problem(
+                "request.too_large",
+                "The request is too large",
+                status=413,
+                detail=f"What is no file may have {settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20} MiB at most.",
+                next_step="Send less in one request.",
+            )
         case drf.ValidationError():
             return invalid(error.detail)
         case drf.APIException():
@@ -170,7 +178,14 @@ class ByNewest(CursorPagination):
 
 
 def one_file(files: Any, name: str = "file") -> "UploadedFile[bytes]":
-    """The uploaded file called `name`. Raises Problem when there is none."""
+    """The uploaded file called `name`. Raises Problem when there is none, or more than one."""
+    if len(files.getlist(name)) > 1:
+        raise Problem(
+            "media.several",
+            "More than one file was sent",
+            detail=f"The form has several parts called “{name}”; which of them is meant, nobody can tell.",
+            next_step="Send one file in each request.",
+        )
     file = files.get(name)
     if not isinstance(file, UploadedFile):
         raise Problem(

@@ -1,4 +1,4 @@
-"""Landlock (Linux 5.13 and later): a process gives up, for ever, every file it has not named first.
+"""Landlock (Linux 5.13 and later): a process gives up, for ever, every file it has not named first, and TCP.
 
 landlock(7) and the kernel's `Documentation/userspace-api/landlock.rst` are the reference for each constant. Where the
 kernel has no Landlock, `confine` says so and changes nothing.
@@ -13,7 +13,10 @@ from pathlib import Path
 SYS_CREATE_RULESET, SYS_ADD_RULE, SYS_RESTRICT_SELF = 444, 445, 446
 CREATE_RULESET_VERSION = 1
 RULE_PATH_BENEATH = 1
-SCOPE_SIGNAL = 1 << 1  # no signal to a process outside, such as the parent and other children
+NET_BIND_TCP, NET_CONNECT_TCP = 1 << 0, 1 << 1
+NET_ABI = 4
+# No abstract UNIX socket of, and no signal to, a process outside, such as the parent and other children.
+SCOPE_ABSTRACT_UNIX_SOCKET, SCOPE_SIGNAL = 1 << 0, 1 << 1
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REMOVE_FILE, MAKE_REG, TRUNCATE = 1 << 5, 1 << 8, 1 << 14
@@ -29,9 +32,15 @@ def version() -> int:
     return max(0, int(_libc.syscall(SYS_CREATE_RULESET, None, ctypes.c_size_t(0), CREATE_RULESET_VERSION)))
 
 
+def refuses_tcp() -> bool:
+    """Whether `confine` refuses TCP as well (ABI 4, Linux 6.7)."""
+    return version() >= NET_ABI
+
+
 def confine(*, readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     """Leave this process only these files and folders, with what is below them; False where the kernel cannot.
 
+    Where the kernel knows how (`refuses_tcp`), it can bind and connect no TCP socket either: no rule allows a port.
     Needs PR_SET_NO_NEW_PRIVS. Paths that do not exist are passed over. Raises OSError when the kernel refuses.
     """
     abi = version()
@@ -39,7 +48,8 @@ def confine(*, readable: Iterable[Path], writable: Iterable[Path]) -> bool:
         return False
     handled = _handled(abi)
     # struct landlock_ruleset_attr: handled_access_fs, handled_access_net (4), scoped (6); shorter on older kernels.
-    attributes = struct.pack("=QQQ", handled, 0, SCOPE_SIGNAL)[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
+    wanted = struct.pack("=QQQ", handled, NET_BIND_TCP | NET_CONNECT_TCP, SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL)
+    attributes = wanted[: 24 if abi >= 6 else 16 if abi >= NET_ABI else 8]
     ruleset = _checked(_libc.syscall(SYS_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0))
     try:
         for paths, access in ((readable, READ), (writable, CHANGE)):

@@ -18,7 +18,7 @@ from core import storage
 from core.models import Job
 from core.problems import Forbidden, NotFound
 from detection import registry
-from detection.examination import request_examination
+from detection.examination import request_examination, unexamined
 from detection.models import Finding, Run
 from detection.report_section import run_as_dict
 from detection.wording import UNCALIBRATED_NOTE
@@ -66,10 +66,16 @@ class RunSerializer(serializers.Serializer[Any]):
     findings = FindingSerializer(many=True)
 
 
+class NotExaminedSerializer(serializers.Serializer[Any]):
+    detector = serializers.CharField()
+    why = serializers.CharField(help_text="In words, beginning with “not examined”.")
+
+
 class FindingsSerializer(serializers.Serializer[Any]):
     asset = serializers.UUIDField()
     note = serializers.CharField(help_text="How far to trust what follows.")
     runs = RunSerializer(many=True)
+    not_examined = NotExaminedSerializer(many=True)
 
 
 class ExaminationRequestSerializer(serializers.Serializer[Any]):
@@ -124,7 +130,10 @@ class FindingsView(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         asset = _asset(request, pk)
         runs = Run.objects.filter(asset=asset).prefetch_related("findings").order_by("detector", "pk")
-        return Response({"asset": str(asset.pk), "note": UNCALIBRATED_NOTE, "runs": [run_as_dict(run) for run in runs]})
+        found = {"asset": str(asset.pk), "note": UNCALIBRATED_NOTE, "runs": [run_as_dict(run) for run in runs]}
+        return Response(
+            {**found, "not_examined": [{"detector": one.name, "why": why} for one, why in unexamined(asset)]}
+        )
 
 
 class ExaminationsView(APIView):

@@ -48,7 +48,7 @@ def examine(asset: Asset, detector: str, *, job: Job | None = None, again: bool 
     that does not read this kind of media, and whatever else is our own fault; what is the file's fault is a failed run.
     """
     info = registry.detector(detector)
-    if asset.kind not in info.kinds:
+    if _why_not(info, asset):
         raise NotFound("detector for this kind of media")
     run, _ = Run.objects.get_or_create(
         asset=asset, detector=info.name, version=info.version, defaults={"model_digest": info.model_digest}
@@ -65,6 +65,15 @@ def examine(asset: Asset, detector: str, *, job: Job | None = None, again: bool 
         _end(run, problem=CRASHED)
         raise
     return run
+
+
+def unexamined(asset: Asset) -> list[tuple[DetectorInfo, str]]:
+    """The detectors that cannot examine this work, each with the reason, which begins with “not examined”."""
+    return [(info, why) for info in registry.all_detectors() if (why := _why_not(info, asset))]
+
+
+def _why_not(info: DetectorInfo, asset: Asset) -> str:
+    return registry.why_not(info, asset.kind, asset.media_type, held=asset.held)
 
 
 def _claim(run: Run, info: DetectorInfo, job: Job | None, *, again: bool) -> bool:
@@ -194,13 +203,13 @@ def _record(run: Run, findings: Sequence[Finding], problem: Problem | None) -> E
 
 
 def request_examination(asset: Asset, names: Sequence[str] = ()) -> Job:
-    """Queue an examination of `asset` by the named detectors (all that read its kind if none is named).
+    """Queue an examination of `asset` by the named detectors (all that can read it if none is named).
 
     Who asks twice gets the same job while it is not over. Runs that are done are not repeated; failed ones are.
-    Raises NotFound for a detector that does not exist or does not read this kind.
+    Raises NotFound for a detector that does not exist or cannot read this work, and when none can.
     """
-    able = {info.name for info in registry.for_kind(asset.kind)}
-    if set(names) - able:
+    able = {info.name for info in registry.all_detectors() if not _why_not(info, asset)}
+    if set(names) - able or not able:
         raise NotFound("detector for this kind of media")
     wanted = sorted(set(names) or able)
     with transaction.atomic():

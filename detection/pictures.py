@@ -10,9 +10,12 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+import pillow_heif
+import pillow_jxl  # noqa: F401 - registers JPEG XL with Pillow
 from PIL import Image
 
 from core.problems import Problem
+from provenance import containers, media
 
 MAX_PIXELS = 120_000_000  # refused above this, whatever the operator's own limit is
 FULL_PIXELS = 16_000_000  # examined at full size up to this; above, reduced by a whole number
@@ -20,7 +23,8 @@ MAX_FORWARD = 120  # frames decoded to get from a key frame to a moment
 MIN_SIDE = 128  # pixels; below it there are too few blocks to compare
 Luma = npt.NDArray[np.float32]
 
-_FORMATS = ("JPEG", "PNG", "WEBP")
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF", "HEIF", "JXL", "BMP")
+pillow_heif.register_heif_opener(thumbnails=False)
 # The size is checked here, from the header, before a pixel is decoded; Pillow’s own limit only warns.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -40,6 +44,8 @@ class Picture:
 
 def read_picture(path: str) -> Picture:
     """Decode an image file. Raises Problem when it is too small, too large or not readable."""
+    if media.sniff(Path(path)) == media.JXL:  # its decoder decodes as soon as it opens
+        containers.check_dimensions(Path(path), media.JXL, max_pixels=MAX_PIXELS)
     try:
         with Image.open(path, formats=_FORMATS) as image:
             _check_size(*image.size)
@@ -54,7 +60,7 @@ def read_picture(path: str) -> Picture:
     return Picture(_luma(grey), width, height, factor, table if factor == 1 else ())
 
 
-def read_frames(path: str, most: int) -> Iterator[tuple[str, Picture]]:
+def read_frames(path: str, media_type: str, most: int) -> Iterator[tuple[str, Picture]]:
     """Up to `most` frames spread evenly over a video, each with its time in seconds as text.
 
     Seeks to the key frame before each moment and decodes on from there, at most MAX_FORWARD frames, so that a long
@@ -62,7 +68,8 @@ def read_frames(path: str, most: int) -> Iterator[tuple[str, Picture]]:
     """
     try:
         # A file object and not a path, so that nothing in the file can name another one to open.
-        with Path(path).open("rb") as file, av.open(file, "r", format="mov", metadata_errors="ignore") as container:
+        demuxer = media.DEMUXERS[media_type]
+        with Path(path).open("rb") as file, av.open(file, "r", format=demuxer, metadata_errors="ignore") as container:
             stream = container.streams.video[0]
             stream.thread_type, stream.codec_context.thread_count = "NONE", 1
             length = float(container.duration or 0) / av.time_base

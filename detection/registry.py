@@ -11,6 +11,7 @@ from pathlib import Path
 from core.problems import NotFound
 from detection import detectors
 from detection.detectors import About
+from provenance import media
 
 ROOM = Path(__file__).resolve().parent
 # What every detector's result depends on.
@@ -63,9 +64,22 @@ def detector(name: str) -> DetectorInfo:
     raise NotFound("detector")
 
 
-def for_kind(kind: str) -> tuple[DetectorInfo, ...]:
-    """The detectors that read media of this kind (“image”, “video”)."""
-    return tuple(info for info in all_detectors() if kind in info.kinds)
+_KIND_WORDS = {"image": "pictures", "video": "video", "audio": "sound", "document": "documents", "file": "other files"}
+
+
+def why_not(info: DetectorInfo, kind: str, media_type: str, *, held: bool = True) -> str:
+    """Why this detector cannot examine such a work: words that begin with “not examined”. "" if it can.
+
+    held: whether this office has the file.
+    """
+    if not held:
+        return "not examined: the file was never sent to this office; only its SHA-256 is registered."
+    if kind not in info.kinds:
+        able = ", ".join(_KIND_WORDS.get(one, one) for one in info.kinds)
+        return f"not examined: “{info.title}” reads {able}, not {_KIND_WORDS.get(kind, kind)}."
+    if info.about.media_types and media_type not in info.about.media_types:
+        return f"not examined: “{info.title}” cannot read files of this kind ({media.name_of(media_type)})."
+    return ""
 
 
 def _load(name: str) -> DetectorInfo:

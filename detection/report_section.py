@@ -12,6 +12,7 @@ from core.problems import Problem
 from detection import examination, guarded, registry
 from detection.models import Finding, Run
 from detection.wording import UNCALIBRATED_NOTE
+from provenance import media
 from provenance.verification import Report, register_section
 
 log = structlog.get_logger()
@@ -22,18 +23,29 @@ MOST_WORKS = 5
 
 
 def section(report: Report) -> dict[str, Json]:
-    """{"runs": [run], "note"}: runs as in the API, each with `about` and `asset_id`.
+    """{"runs": [run], "note", "not_examined": [why]}: runs as in the API, each with `about` and `asset_id`.
 
     about: "this_file" for what was examined just now and is not kept (no ids), "registered_work" for a work with these
     very bytes, "similar_work" for one that only looks like it. A file that could not be examined has no run of its own;
     the rest of the report stands.
     """
-    return {"runs": [*_of_this_file(report), *_of_register(report)], "note": UNCALIBRATED_NOTE}
+    runs = [*_of_this_file(report), *_of_register(report)]
+    return {"runs": runs, "note": UNCALIBRATED_NOTE, "not_examined": _not_examined(report)}
+
+
+def _not_examined(report: Report) -> list[Json]:
+    why = registry.why_not(
+        registry.detector(AT_ONCE),
+        media.kind_of(report.media_type),
+        report.media_type,
+        held=report.path is not None,
+    )
+    return [why] if why else []
 
 
 def _of_this_file(report: Report) -> list[Json]:
     info = registry.detector(AT_ONCE)
-    if report.path is None or report.media_type.split("/")[0] not in info.kinds:
+    if report.path is None or _not_examined(report):
         return []
     try:
         with storage.scratch_path() as work:

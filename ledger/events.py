@@ -7,11 +7,11 @@ checks every proof, because proofs do not depend on types.
 from enum import StrEnum
 from typing import Final
 
-REGISTRY_VERSION: Final = 2
+REGISTRY_VERSION: Final = 3
 
 
 class EventType(StrEnum):
-    """Registry version 2; the types of version 1 end with `login_link:used`."""
+    """Registry version 3. The types of version 1 end with `login_link:used`, those of 2 with `log:recovered`."""
 
     ASSET_REGISTERED = "asset:registered"
     ASSET_RESTRICTED = "asset:restricted"
@@ -52,3 +52,8 @@ class EventType(StrEnum):
     HOLD_PLACED = "hold:placed"
     HOLD_RELEASED = "hold:released"
     LOG_RECOVERED = "log:recovered"
+    MANIFEST_UPDATED = "manifest:updated"
+    MANIFEST_REDACTED = "manifest:redacted"
+    TRUST_LIST_ADDED = "trust_list:added"
+    CERTIFICATE_ROTATED = "certificate:rotated"
+    CERTIFICATE_REVOKED = "certificate:revoked"

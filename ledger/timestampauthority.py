@@ -38,9 +38,10 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True)
 class Authority:
-    """pem: the private key (PKCS #8) and the certificate."""
+    """pem: the private key (PKCS #8) and the certificate. policy: the OID that goes into each token."""
 
     pem: str = field(repr=False)
+    policy: str = POLICY
 
     @cached_property
     def certificate(self) -> x509.Certificate:
@@ -54,11 +55,11 @@ class Authority:
 
     def respond(self, request: bytes) -> bytes:
         """The TimeStampResp (DER) to a TimeStampReq (DER) over a SHA-256. Raises BadRequest."""
-        asked = _parse(request)
+        asked = _parse(request, self.policy)
         info = tsp.TSTInfo(
             {
                 "version": "v1",
-                "policy": POLICY,
+                "policy": self.policy,
                 "message_imprint": asked["message_imprint"],
                 "serial_number": secrets.randbits(128),  # unique, even after a crash (RFC 3161 section 2.4.2)
                 "gen_time": clock.now().replace(microsecond=0),
@@ -123,7 +124,7 @@ def certificate_pem() -> str | None:
     return this_office().certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _parse(request: bytes) -> tsp.TimeStampReq:
+def _parse(request: bytes, own_policy: str) -> tsp.TimeStampReq:
     try:
         asked = tsp.TimeStampReq.load(request, strict=True)
         imprint = asked["message_imprint"]
@@ -133,7 +134,7 @@ def _parse(request: bytes) -> tsp.TimeStampReq:
         raise BadRequest("not a time-stamp request") from error
     if digest != "sha256" or length != hashes.SHA256.digest_size:
         raise BadRequest("this authority stamps SHA-256 digests only")
-    if policy not in (None, POLICY) or extensions:
+    if policy not in (None, own_policy) or extensions:
         raise BadRequest("this authority has one policy and knows no extension")
     return asked
 

@@ -5,6 +5,8 @@ Whoever made it, it is checked against the authority's certificate before it is 
 """
 
 import datetime as dt
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +22,7 @@ from ledger.keys import BadKey, KeyMissing
 from ledger.models import Stamp
 
 if TYPE_CHECKING:
-    from rfc3161_client import TimeStampRequest, TimeStampResponse
+    from rfc3161_client import TimeStampResponse
 
 log = structlog.get_logger()
 
@@ -49,15 +51,7 @@ class _Authority:
 
     def respond(self, request: bytes) -> bytes:
         """Raises NotStamped."""
-        if not self.url:
-            return timestampauthority.this_office().respond(request)
-        reply = posting.post(self.url, request, "application/timestamp-query")
-        if reply.status != 200 or reply.content_type != "application/timestamp-reply":
-            said = (
-                reply.body[:200].decode(errors="replace") if reply.status == 0 else f"{reply.content_type or 'nothing'}"
-            )
-            raise NotStamped(f"{self.name} answered {reply.status} ({said})")
-        return reply.body
+        return ask(self.url, request) if self.url else timestampauthority.this_office().respond(request)
 
 
 def stamp() -> Stamp | None:
@@ -110,19 +104,64 @@ def _obtain(authority: _Authority, message: bytes) -> tuple[bytes, dt.datetime]:
 
     builder = TimestampRequestBuilder().data(message).hash_algorithm(HashAlgorithm.SHA256)
     request = builder.nonce(nonce=True).cert_request(cert_request=True).build()
-    data = authority.respond(request.as_bytes())
     try:
-        response = _decoded(data)
-        status = response.status
+        data = authority.respond(request.as_bytes())
+        return data, checked(data, hashlib.sha256(message).digest(), request.nonce, authority.roots)
+    except NotStamped as error:
+        raise NotStamped(f"{authority.name}: {error}") from error
+
+
+# --- An authority of time, for the log and for media ----------------------------------------------------------------
+
+
+def ask(url: str, request: bytes) -> bytes:
+    """The answer (DER) to a TimeStampReq (DER): one POST to a fixed address (ledger.posting). Raises NotStamped."""
+    reply = posting.post(url, request, "application/timestamp-query")
+    if reply.status == 200 and reply.content_type == "application/timestamp-reply":
+        return reply.body
+    if reply.status == 0:
+        raise NotStamped(reply.body[:200].decode(errors="replace"))
+    raise NotStamped(f"it answered {reply.status} ({reply.content_type or 'nothing'})")
+
+
+def checked(data: bytes, digest: bytes, nonce: int | None, roots: Iterable[x509.Certificate]) -> dt.datetime:
+    """The time in a TimeStampResp (DER): status, signature, certificate, imprint, nonce and clock hold.
+
+    digest: the SHA-256 that was to be stamped. nonce: of the request, None if it had none. roots: whom the
+    authority's certificate must lead to. Raises NotStamped.
+    """
+    from rfc3161_client import VerificationError, VerifierBuilder
+
+    response = _granted(data)
+    builder = VerifierBuilder(nonce=nonce)
+    for root in dict.fromkeys(roots):
+        builder = builder.add_root_certificate(root)
+    try:
+        builder.build().verify(response, digest)
+        info = response.tst_info
+    except (VerificationError, ValueError) as error:
+        raise NotStamped(f"the stamp does not hold: {error}") from error
+    if info.message_imprint.hash_algorithm.dotted_string != SHA256:
+        raise NotStamped("the stamp is not over a SHA-256")
+    if abs(info.gen_time - clock.now()) > CLOCK_SKEW:
+        raise NotStamped(f"the stamp says {info.gen_time:%Y-%m-%d %H:%M:%S} UTC: is its clock wrong, or ours?")
+    return info.gen_time
+
+
+def _granted(data: bytes) -> "TimeStampResponse":
+    """Raises NotStamped for a refusal, and for what is no response."""
+    try:
+        response = decoded(data)
+        status, why = response.status, response.status_string
     except (ValueError, TypeError, KeyError) as error:
-        raise NotStamped(f"what {authority.name} answered is no time-stamp response") from error
+        raise NotStamped("what it answered is no time-stamp response") from error
     if status != 0:
-        raise NotStamped(f"{authority.name} refused (status {status}): {response.status_string}")
-    return data, _checked(authority, request, response, message)
+        raise NotStamped(f"it refused (status {status}): {', '.join(why)}")
+    return response
 
 
-def _decoded(data: bytes) -> "TimeStampResponse":
-    """Raises ValueError, TypeError, KeyError."""
+def decoded(data: bytes) -> "TimeStampResponse":
+    """A TimeStampResp (DER). Raises ValueError, TypeError, KeyError."""
     from asn1crypto import cms, tsp
     from rfc3161_client import decode_timestamp_response
 
@@ -135,26 +174,3 @@ def _decoded(data: bytes) -> "TimeStampResponse":
         signed = response["time_stamp_token"]["content"]
         signed["certificates"] = cms.CertificateSet(sorted(signed["certificates"], key=lambda one: one.dump()))
         return decode_timestamp_response(response.dump())
-
-
-def _checked(
-    authority: _Authority, request: "TimeStampRequest", response: "TimeStampResponse", message: bytes
-) -> dt.datetime:
-    """Signature, certificate, nonce, imprint, time. Raises NotStamped."""
-    from rfc3161_client import VerificationError, VerifierBuilder
-
-    builder = VerifierBuilder.from_request(request)
-    for root in dict.fromkeys(authority.roots):
-        builder = builder.add_root_certificate(root)
-    try:
-        builder.build().verify_message(response, message)
-        info = response.tst_info
-    except (VerificationError, ValueError) as error:
-        raise NotStamped(f"the stamp of {authority.name} does not hold: {error}") from error
-    if info.message_imprint.hash_algorithm.dotted_string != SHA256:
-        raise NotStamped(f"the stamp of {authority.name} is not over a SHA-256")
-    if info.nonce != request.nonce:
-        raise NotStamped(f"the stamp of {authority.name} answers another request")
-    if abs(info.gen_time - clock.now()) > CLOCK_SKEW:
-        raise NotStamped(f"the stamp of {authority.name} says {info.gen_time}: is its clock wrong, or ours?")
-    return info.gen_time

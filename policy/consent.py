@@ -8,10 +8,13 @@ import hashlib
 import secrets
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
+from core import jobs
 from core.canonical import Json
 from core.clock import now
 from core.problems import Conflict, Forbidden, NotFound, invalid
@@ -19,11 +22,12 @@ from core.states import move
 from ledger import log
 from ledger.events import EventType
 from ledger.log import Sealed
+from ledger.models import Entry
 from ledger.receipts import receipt_for
 from policy import people
 from policy.flags import raise_flag
 from policy.models import Consent, ConsentEvent, Depiction, Flag, Purpose
-from provenance.models import Asset, Rendition
+from provenance.models import Asset, Manifest, Rendition
 
 RECEIPT_SCHEMA = "ISO/IEC TS 27560:2023"
 UNBOUND = "unbound"
@@ -32,6 +36,9 @@ _EVENTS = {
     Consent.State.REFUSED: EventType.CONSENT_REFUSED,
     Consent.State.WITHDRAWN: EventType.CONSENT_WITHDRAWN,
 }
+
+# Flags that a person shown raises by their answer.
+_WITHHOLDING = (Flag.Origin.CONSENT_WITHDRAWN, Flag.Origin.CONSENT_REFUSED)
 
 
 class Binding(NamedTuple):
@@ -44,7 +51,9 @@ class Binding(NamedTuple):
 def binding(asset: Asset) -> Binding:
     """What the asset is right now."""
     signed = asset.renditions.filter(role=Rendition.Role.SIGNED).first()
-    manifest = asset.manifests.order_by("-created_at").first()
+    # The one it was registered with, in the signed file if there is one: what is added later is about the same bytes.
+    registered = asset.manifests.exclude(form=Manifest.Form.UPDATE)
+    manifest = registered.order_by("-form", "-created_at").first()
     return Binding(signed.sha256 if signed else "", manifest.sha256 if manifest else "")
 
 
@@ -179,7 +188,15 @@ def _answer(consent: Consent, state: Consent.State) -> Consent:
             facts={"purposes": consent.purposes, **bound._asdict()},
         )
         ConsentEvent.objects.create(consent=consent, kind=state, entry=entry, **bound._asdict())
+        if state == Consent.State.GIVEN:
+            _tell_credential(depiction.asset_id, entry)
     return consent
+
+
+def _tell_credential(asset_id: UUID, entry: Entry) -> None:
+    """The credential beside the file names the answer by its leaf in the log: who withdraws is found out there."""
+    grant = f"sha256:{bytes(entry.leaf_hash).hex()}"
+    jobs.enqueue("manifest.add_consent", key=f"manifest.add_consent:{entry.pk}", asset=str(asset_id), grant=grant)
 
 
 def is_withheld(asset: Asset) -> bool:
@@ -187,8 +204,13 @@ def is_withheld(asset: Asset) -> bool:
 
     Unlike a report, which anybody can file, this comes from somebody whom the owner says is shown in the work.
     """
-    origins = (Flag.Origin.CONSENT_WITHDRAWN, Flag.Origin.CONSENT_REFUSED)
-    return asset.flags.filter(origin__in=origins, state=Flag.State.RAISED).exists()
+    return asset.flags.filter(origin__in=_WITHHOLDING, state=Flag.State.RAISED).exists()
+
+
+def leave_out_withheld(assets: QuerySet[Asset]) -> QuerySet[Asset]:
+    """Without the works that `is_withheld` holds for: nobody is led to them (`provenance.restriction`)."""
+    withheld = Flag.objects.filter(origin__in=_WITHHOLDING, state=Flag.State.RAISED)
+    return assets.exclude(pk__in=withheld.values("asset"))
 
 
 def receipt(consent: Consent) -> dict[str, Json]:

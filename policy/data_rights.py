@@ -30,6 +30,8 @@ from policy import clocks, consent, holdings, holds
 from policy.holdings import Who
 from policy.models import Appeal, Clock, Consent, DataRequest, Hold, MediaView, Notice, Person
 from policy.personal_fields import ELSEWHERE
+from provenance.assertions import METADATA, says_more_than_title
+from provenance.redaction import REDACT
 
 GROUND = "eu.gdpr.17"  # erasure; the clock for answering is eu.gdpr.12.3
 RECEIPT = "assay-erasure/1"
@@ -191,6 +193,8 @@ def _carry_out(request: DataRequest, who: Who, by: User | None) -> None:
     size = reading.signed_size()
     before = _root(size)
     rows = _empty_account(who) if isinstance(who, User) else _empty_person(who)
+    if isinstance(who, User):
+        _redact_what_they_said(request, who)
     erasure = vault.destroy(who.actor)
     _record(request, erasure, by)
     destroyed = {"key_destroyed": not vault.has_key(who.actor), "indices": erasure.indices, "keys": erasure.keys}
@@ -286,6 +290,14 @@ def _empty_account(user: User) -> dict[str, int]:
     blank = {"email": f"{user.pk.hex}@erased.invalid", "name": "", "last_login": None}
     User.objects.filter(pk=user.pk).update(**blank)
     return {**rows, "account": 1}
+
+
+def _redact_what_they_said(request: DataRequest, user: User) -> None:
+    """What they had put into the credentials of their works besides the title: their name, as a rule."""
+    for asset in user.assets.prefetch_related("manifests"):
+        if any(says_more_than_title(manifest.active) for manifest in asset.manifests.all()):
+            key, ground = f"{REDACT}:{request.pk}:{asset.pk}", f"erasure:{request.pk}"
+            jobs.enqueue(REDACT, key=key, asset=str(asset.pk), labels=[METADATA], ground=ground)
 
 
 def _organisations_of_one(user: User) -> list[Organisation]:

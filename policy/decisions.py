@@ -19,7 +19,7 @@ from policy.notices import refuse_fields
 from policy.plain_texts import objection
 
 # Flags that a program raised (I7): what the file declares about itself.
-MACHINE_ORIGINS = (Flag.Origin.DECLARED_SYNTHETIC,)
+MACHINE_ORIGINS = (Flag.Origin.DECLARED_SYNTHETIC, Flag.Origin.COPY_OF_HIDDEN)
 
 
 def decide(

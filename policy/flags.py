@@ -1,6 +1,7 @@
-"""Flags: reasons to look. Five origins, and a detector's opinion about pixels is not one of them (I8)."""
+"""Flags: reasons to look. Six origins, and a detector's opinion about pixels is not one of them (I8)."""
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from accounts.models import REVIEWERS, User
 from accounts.people import reviewing_role
@@ -20,12 +21,14 @@ REASONS: dict[str, str] = {
     ),
     Flag.Origin.CONSENT_WITHDRAWN: "A person shown in this work has withdrawn consent.",
     Flag.Origin.CONSENT_REFUSED: "A person shown in this work has refused consent to publish it.",
+    Flag.Origin.COPY_OF_HIDDEN: "This work looks the same as one that was not shown when it was registered.",
     Flag.Origin.REVIEWER: "A reviewer asked for a second look.",
 }
 _CATEGORY: dict[str, Category] = {
     Flag.Origin.DECLARED_SYNTHETIC: Category.UNLABELLED_SYNTHETIC,
     Flag.Origin.CONSENT_WITHDRAWN: Category.LIKENESS,
     Flag.Origin.CONSENT_REFUSED: Category.LIKENESS,
+    Flag.Origin.COPY_OF_HIDDEN: Category.OTHER,
     Flag.Origin.REVIEWER: Category.OTHER,
 }
 
@@ -68,6 +71,17 @@ def _raise(asset: Asset, origin: str, category: str, case: Case | None, notice: 
     )
     flag.save(force_insert=True)
     return flag
+
+
+def flag_copy(asset: Asset) -> None:
+    """For `provenance.restriction.register_copy_watch`."""
+    raise_flag(asset, Flag.Origin.COPY_OF_HIDDEN)
+
+
+def leave_out_copies(assets: QuerySet[Asset]) -> QuerySet[Asset]:
+    """Without copies of works that were not shown, about which no reviewer has decided: nobody is led to them."""
+    copies = Flag.objects.filter(origin=Flag.Origin.COPY_OF_HIDDEN, state=Flag.State.RAISED)
+    return assets.exclude(pk__in=copies.values("asset"))
 
 
 def settle(case: Case, to: Flag.State, *, by: User) -> None:

@@ -48,6 +48,8 @@ PATHS: dict[str, Path] = {
     "mfa.Authenticator": Path("", "user"),
     "provenance.Asset": Path("", "owner"),
     "detection.Finding": Path("", "run__asset__owner"),
+    # A report is about a file; nothing says whose file it was.
+    "provenance.KeptReport": Path("", ""),
 }
 
 Who = Person | User

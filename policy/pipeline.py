@@ -26,6 +26,13 @@ from provenance.vocabulary import SYNTHETIC
 log = structlog.get_logger()
 
 
+class NotExamined(Problem):
+    """A detector cannot read this kind of work: its step is done, and its row says why there is nothing."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("detection.not_examined", "The work was not examined", status=422, detail=why)
+
+
 @dataclass(frozen=True)
 class Step:
     """version: raised when the step changes, so that it runs again for every work processed anew.
@@ -41,8 +48,9 @@ class Step:
 
 def _examine(detector: str) -> Callable[[Asset, Job | None], None]:
     def run(asset: Asset, job: Job | None) -> None:
-        if detector not in {info.name for info in registry.for_kind(asset.kind)}:
-            return  # this detector does not read this kind of media
+        why = registry.why_not(registry.detector(detector), asset.kind, asset.media_type, held=asset.held)
+        if why:
+            raise NotExamined(why)
         result = examination.examine(asset, detector, job=job, again=True)
         if result.state == Run.State.FAILED:
             raise Problem(result.error_code or "detection.failed", "The examination failed", detail=result.error_detail)
@@ -93,6 +101,8 @@ def process(job: Job) -> None:
 def _run(step: Step, key: dict[str, Any], asset: Asset, job: Job | None) -> None:
     try:
         step.run(asset, job)
+    except NotExamined as reason:
+        _note(key, PipelineStep.State.DONE, reason.code)
     except Problem as problem:
         _note(key, PipelineStep.State.FAILED, problem.code)
     except Exception:

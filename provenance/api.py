@@ -1,18 +1,19 @@
-"""/api/v1/assets and /api/v1/verifications: thin doors to registration, verification and delivery."""
+"""/api/v1/assets: thin doors to registration and delivery."""
 
+import base64
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import generics, status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 from rest_framework.views import APIView
 
 from accounts.models import MachineToken, Role, Scope, User
@@ -20,23 +21,24 @@ from accounts.permissions import Public, allow
 from core import storage
 from core.canonical import Json
 from core.http import one_file
-from core.problems import Conflict, NotFound, Problem
+from core.problems import Conflict, NotFound, Problem, invalid
 from ledger.acknowledgements import acknowledge
 from ledger.api import CHECKPOINT, AnyAccept, AsItIs, ReceiptSerializer, holder_of, json_file, wants_cosigned
 from ledger.receipts import cosigned_receipt_for, receipt_for
+from provenance import manifests, media, resolution
 from provenance.api_shapes import (
     AssetSerializer,
-    QuestionSerializer,
+    HashRegisteredSerializer,
+    HashRegistrationSerializer,
     RegisteredSerializer,
     RegistrationSerializer,
-    ReportSerializer,
     asset_as_dict,
     problems,
 )
-from provenance.delivery import deliver
+from provenance.delivery import Viewer, deliver
 from provenance.models import Asset
-from provenance.registration import register_asset
-from provenance.verification import Viewer, verify_file
+from provenance.registration import register_asset, register_hash, registered_before
+from provenance.resolution_api import store_response
 
 
 def viewer_of(request: Request) -> Viewer:
@@ -85,19 +87,47 @@ class AssetsView(generics.ListAPIView[Asset]):
         upload = one_file(request.FILES)
         form = RegistrationSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        values, owner = form.validated_data, request.user
+        said, owner = {name: value for name, value in form.validated_data.items() if name != "file"}, request.user
         assert isinstance(owner, User)
         with storage.receive(upload.chunks()) as scratch:
-            asset = register_asset(
-                owner,
-                scratch,
-                title=values["title"],
-                source_type=values["source_type"],
-                training=values["training"],
-                filename=upload.name or "",
-            )
-        body = {**asset_as_dict(asset, owner), "acknowledgement": _acknowledged(asset)}
-        return Response(body, status=status.HTTP_201_CREATED, headers={"Location": body["links"]["self"]})
+            asset = register_asset(owner, scratch, filename=upload.name or "", **said)
+        return _registered(asset, owner)
+
+
+def _registered(asset: Asset, owner: User, code: int = status.HTTP_201_CREATED, **more: Json) -> Response:
+    body = {**asset_as_dict(asset, owner), "acknowledgement": _acknowledged(asset), **more}
+    return Response(body, status=code, headers={"Location": body["links"]["self"]})
+
+
+class HashesView(APIView):
+    """Register a work by its SHA-256 alone: the file never leaves its owner."""
+
+    permission_classes = [allow(Role.CREATOR, scope=Scope.ASSETS_WRITE)]
+
+    @extend_schema(
+        operation_id="assets_register_hash",
+        request=HashRegistrationSerializer,
+        responses={
+            (201, "application/json"): HashRegisteredSerializer,
+            (200, "application/json"): OpenApiResponse(HashRegisteredSerializer, "Registered before, by this request."),
+            **problems(400, 401, 403, 409, 413, 415, 422, 429),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        form = HashRegistrationSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        values, owner = form.validated_data, request.user
+        assert isinstance(owner, User)
+        code: int = status.HTTP_201_CREATED
+        try:
+            asset = register_hash(owner, **values)
+        except Conflict as conflict:
+            before = registered_before(owner, **values)
+            if before is None:
+                raise conflict
+            asset, code = before, status.HTTP_200_OK
+        store = manifests.store_of(manifests.of_form(asset, manifests.Form.DETACHED))
+        return _registered(asset, owner, code, detached_manifest=base64.b64encode(store).decode())
 
 
 def _acknowledged(asset: Asset) -> Json:
@@ -128,12 +158,39 @@ class AssetFileView(APIView):
     @extend_schema(
         operation_id="assets_file",
         responses={
-            **{(200, kind): OpenApiTypes.BINARY for kind in ("image/jpeg", "image/png", "image/webp", "video/mp4")},
+            **{(200, kind): OpenApiTypes.BINARY for kind in sorted(media.EMBEDDABLE)},
             **problems(401, 403, 404, 429),
         },
     )
-    def get(self, request: Request, asset_id: UUID) -> FileResponse:
+    def get(self, request: Request, asset_id: UUID) -> HttpResponseBase:
         return deliver(visible_asset(request, asset_id), viewer_of(request))
+
+
+class AssetManifestView(APIView):
+    """A manifest of the work in force, as a C2PA Manifest Store."""
+
+    permission_classes = [Public]
+    renderer_classes = [AsItIs]
+    content_negotiation_class = AnyAccept
+
+    @extend_schema(
+        operation_id="assets_manifest",
+        parameters=[
+            OpenApiParameter(
+                "form",
+                str,
+                enum=[form.value for form in manifests.MADE_OVER.values()],
+                description="Made over the signed file, or over the file as it was sent; without it, the first.",
+            )
+        ],
+        responses={(200, manifests.MEDIA_TYPE): OpenApiTypes.BINARY, **problems(400, 401, 403, 404, 429)},
+    )
+    def get(self, request: Request, asset_id: UUID) -> HttpResponse:
+        asset, form = visible_asset(request, asset_id), request.query_params.get("form", "")
+        if form not in ("", *manifests.MADE_OVER.values()):
+            raise invalid({"form": ["`embedded` or `detached`."]})
+        manifest = manifests.of_form(asset, form)
+        return store_response(resolution.store_for(manifest, viewer_of(request)), manifest)
 
 
 class AssetReceiptView(APIView):
@@ -157,34 +214,3 @@ class AssetReceiptView(APIView):
                 next_step="Ask again in a few seconds; the acknowledgement is there at once.",
             )
         return json_file(receipt.as_json(), f"receipt-{asset_id}.json")
-
-
-class VerificationAnonThrottle(AnonRateThrottle):
-    """Reading a stranger's file costs a guarded child; it has a rate of its own."""
-
-    scope = "verifications"
-    rate = "60/min"
-
-
-class VerificationUserThrottle(UserRateThrottle):
-    scope = "verifications_user"
-    rate = "240/min"
-
-
-class VerificationsView(APIView):
-    """What this office can say about a file. The file is not kept."""
-
-    permission_classes = [Public]
-    parser_classes = [MultiPartParser]
-    throttle_classes = [VerificationAnonThrottle, VerificationUserThrottle]
-
-    @extend_schema(
-        operation_id="verifications_create",
-        request={"multipart/form-data": QuestionSerializer},
-        responses={200: ReportSerializer, **problems(400, 401, 403, 413, 415, 422, 429)},
-    )
-    def post(self, request: Request) -> Response:
-        upload = one_file(request.FILES)
-        with storage.receive(upload.chunks()) as scratch:
-            report = verify_file(scratch.path, scratch.sha256, filename=upload.name or "", viewer=viewer_of(request))
-        return Response(report.as_dict())

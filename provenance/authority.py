@@ -1,69 +1,90 @@
-"""This office's own certificate authority: made at first use, one root, one signing certificate.
+"""This office's certificates for media: a root, one that signs, one that stamps the time, and those before them.
 
 To the rest of the world its signatures come from an unknown signer until the operator brings a certificate that others
-trust; to this office they are its own, because the root below is its trust anchor.
+trust (`bring`); to this office they are its own: its root is its anchor, and each brought certificate by itself.
 
 What an attacker who holds a file could do, all in `ASSAY_KEYS/c2pa/`, mode 0600 in a folder 0700:
-  root.key   issue certificates that this office trusts: replace the folder, and tell the public
-  leaf.key   sign media as this office: the same
-  root.pem, chain.pem   nothing; they are public. Changed on disk, they only make signing or trusting fail
+  root.key            issue certificates that this office trusts: replace the folder, and tell the public. It is needed
+                      to rotate only, and may be kept elsewhere in between
+  leaf.key, leaf-2.key, …   sign media as this office: rotate, then revoke the certificate
+  tsa.key, tsa-2.key, …     stamp any time in this office's name: the same, and believe no stamp of it alone
+  root.pem, chain.pem, chain-2.pem, …   nothing; they are public. Changed on disk, they make signing or trusting fail
 
+The certificate of the highest number signs. The others stay trusted for what they signed; their keys can be destroyed.
 The keys never enter the guarded child that builds a credential: it asks this process to sign (`signing_answers`).
 """
 
-import datetime as dt
+import fcntl
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Final
 
 import structlog
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from django.conf import settings
 
-from core.clock import now
 from core.guard import Unparseable
-from ledger.keys import KeyMissing
+from ledger import timestampauthority
+from ledger.durable import write_once
+from ledger.keys import BadKey, KeyMissing, read_text
+from provenance import certificates, tokens
+from provenance.certificates import Issued
 from provenance.models import Manifest
+from provenance.validity import SIGNER, THIS_OFFICE, THIS_OFFICE_TIME, TSA, NamedList
 
 log = structlog.get_logger()
 
-TRUST_LIST = "urn:assay:this-office"
-# For C2PA claims (C2PA 2.4 §14.5.1.1). Readers before 2.2 know only emailProtection, so the leaf has both.
-CLAIM_SIGNING = ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
-ROOT_LIFE = dt.timedelta(days=20 * 365)
-# As long as no time-stamp proves when a file was signed, its credential ends with the certificate; hence so long.
-LEAF_LIFE = dt.timedelta(days=10 * 365)
+# anyPolicy (RFC 5280 §4.2.1.4): this office promises no more than its clock. The log's authority has an OID of its own
+# under 2.25, whose numbers are too large for some readers of media (encypher-c2pa calls such a token malformed).
+TIME_POLICY: Final = "2.5.29.32.0"
+
+_CHAIN = re.compile(r"chain(?:-([1-9][0-9]{0,5}))?\.pem", re.ASCII)
+_TIME = re.compile(r"tsa(?:-([1-9][0-9]{0,5}))?\.key", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Authority:
-    """root: PEM of the trust anchor. chain: PEM of the signing certificate followed by the root."""
+    """root: PEM of the trust anchor. chain: PEM of the certificate that signs, then those above it. number: its own."""
 
     folder: Path
     root: str
     chain: str
+    number: int = 1
 
     @cached_property
-    def _key(self) -> ec.EllipticCurvePrivateKey:
-        key = serialization.load_pem_private_key((self.folder / "leaf.key").read_bytes(), password=None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        return key
+    def certificate(self) -> x509.Certificate:
+        """The one that signs."""
+        return x509.load_pem_x509_certificate(self.chain.encode())
 
     @property
-    def anchors(self) -> dict[str, str]:
-        """The trust lists of this office: name to PEM."""
-        return {TRUST_LIST: self.root}
+    def serial(self) -> str:
+        """Of that certificate, decimal."""
+        return str(self.certificate.serial_number)
+
+    @property
+    def roots(self) -> list[x509.Certificate]:
+        return x509.load_pem_x509_certificates(self.root.encode())
+
+    @cached_property
+    def algorithm(self) -> str:
+        """How it signs, by C2PA's name: es256, es384, es512, ed25519 or ps256."""
+        return certificates.algorithm_of(self.certificate)
+
+    @property
+    def is_brought(self) -> bool:
+        """Whether somebody else issued the certificate that signs."""
+        return not _is_under(self.roots, self.certificate)
 
     def sign(self, data: bytes) -> bytes:
-        """An ECDSA P-256 signature (DER) with SHA-256 over `data`."""
-        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+        """A signature over `data` by `algorithm` (ECDSA: DER). Raises KeyMissing, BadKey."""
+        return sign_with(self._key_text(), self.algorithm, data)
 
     def signing_answers(self) -> Callable[[bytes], bytes]:
         """A function that signs one COSE structure and no more, to answer a guarded child with.
@@ -83,103 +104,167 @@ class Authority:
 
         return answer
 
+    def _key_text(self) -> str:
+        path = self.folder / numbered("leaf", self.number, "key")
+        if path.exists():
+            return read_text(path)
+        if self.is_brought and settings.ASSAY_C2PA_KEY:
+            return str(settings.ASSAY_C2PA_KEY)
+        raise KeyMissing(f"the key file {path} is missing: put it back from its backup")
+
+
+def sign_with(key: str, algorithm: str, data: bytes) -> bytes:
+    """A signature over `data` (ECDSA: DER) with a private key, PEM or by its name on a token (`provenance.tokens`).
+
+    algorithm: C2PA's name, one that the key can. Raises Problem certificate.key, KeyStoreAway, BadKey.
+    """
+    if tokens.is_token(key):
+        return tokens.sign(key, algorithm, data)
+    return certificates.sign(certificates.read_key(key), algorithm, data)
+
 
 def this_office() -> Authority:
     """The authority of this installation, made now if there never was one. Safe when several processes come first.
 
     Raises KeyMissing when works were signed before and the folder is gone: a fresh root would disown them all.
     """
-    folder = Path(settings.ASSAY_KEYS) / "c2pa"
-    if not folder.is_dir():
+    at = folder()
+    if not at.is_dir():
         if Manifest.objects.exists():
-            raise KeyMissing(f"the signing keys in {folder} are missing: put them back from their backup")
-        _make(folder)
-    return Authority(folder, (folder / "root.pem").read_text(), (folder / "chain.pem").read_text())
+            raise KeyMissing(f"the signing keys in {at} are missing: put them back from their backup")
+        _make(at)
+    number = max(chain_numbers(at), default=0)
+    if not number:
+        raise KeyMissing(f"the certificate {at / 'chain.pem'} is missing: put it back from its backup")
+    return Authority(at, read_text(at / "root.pem"), read_text(at / numbered("chain", number, "pem")), number)
 
 
-def _make(folder: Path) -> None:
-    """Write everything into a folder beside, then rename it: whoever comes second finds the first one's, complete."""
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".c2pa-"))
+def time_authority() -> timestampauthority.Authority:
+    """This office's own authority of time for media. An office of before time-stamps gets its certificate now.
+
+    Raises KeyMissing, BadKey.
+    """
+    office = this_office()
+    number = newest_time(office.folder)
+    if not number:
+        with alone(office.folder):
+            issue_time(office, max(1, newest_time(office.folder)))
+        number = newest_time(office.folder)
+    own = timestampauthority.Authority(read_text(office.folder / numbered("tsa", number, "key")), TIME_POLICY)
     try:
-        for name, data in _issue().items():
-            handle = os.open(draft / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        draft.rename(folder)
+        own.certificate  # noqa: B018 - a damaged file shows here
+    except ValueError as error:
+        raise BadKey(f"{numbered('tsa', number, 'key')} does not hold a key and its certificate") from error
+    return own
+
+
+def own_lists() -> tuple[NamedList, NamedList]:
+    """This office as a signer and as an authority of time. A brought certificate is trusted as it is: to trust whoever
+    issued it would take every other customer of theirs for this office.
+    """
+    office = this_office()
+    name, allowed = settings.ASSAY_OFFICE_NAME, _brought_before(office)
+    print_of = certificates.fingerprint(office.root + allowed)[:16]
+    return (
+        NamedList(THIS_OFFICE, name, print_of, SIGNER, office.root, allowed),
+        NamedList(THIS_OFFICE_TIME, name, certificates.fingerprint(office.root)[:16], TSA, office.root),
+    )
+
+
+def folder() -> Path:
+    return Path(settings.ASSAY_KEYS) / "c2pa"
+
+
+def numbered(name: str, number: int, suffix: str) -> str:
+    """leaf.key, leaf-2.key, leaf-3.key, …"""
+    return f"{name}.{suffix}" if number == 1 else f"{name}-{number}.{suffix}"
+
+
+def chain_numbers(at: Path) -> list[int]:
+    """Numbers of all certificates that sign or signed, ascending."""
+    return sorted(int(match[1] or 1) for path in at.glob("chain*.pem") if (match := _CHAIN.fullmatch(path.name)))
+
+
+def newest_time(at: Path) -> int:
+    """The number of the certificate that stamps; 0 if there is none yet."""
+    return max((int(match[1] or 1) for path in at.glob("tsa*.key") if (match := _TIME.fullmatch(path.name))), default=0)
+
+
+def leaf_of(at: Path, number: int) -> x509.Certificate:
+    return x509.load_pem_x509_certificate((at / numbered("chain", number, "pem")).read_bytes())
+
+
+def own_root(office: Authority) -> Issued:
+    """With its private key. Raises KeyMissing where that is kept elsewhere, BadKey."""
+    path = office.folder / "root.key"
+    if not path.exists():
+        raise KeyMissing(f"{path} is needed to issue a certificate: put it there, run this again, take it away")
+    key = certificates.read_key(read_text(path))
+    [certificate] = office.roots[:1]
+    if not isinstance(key, certificates.EllipticKey) or key.public_key() != certificate.public_key():
+        raise BadKey("root.key is not the key of root.pem")
+    return Issued(key, certificate)
+
+
+def issue_time(office: Authority, number: int) -> x509.Certificate:
+    """Write key and certificate of a time-stamping authority; what is there already stays."""
+    made = certificates.new_time_leaf(settings.ASSAY_OFFICE_NAME, own_root(office))
+    write_once(office.folder / numbered("tsa", number, "key"), made.key_pem + made.pem)
+    return made.certificate
+
+
+@contextmanager
+def alone(at: Path) -> Iterator[None]:
+    """One process, and one thread of it, at a time: two would issue two certificates of one number."""
+    handle = os.open(at, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _brought_before(office: Authority) -> str:
+    """PEM of every certificate that was brought, the one that signs now among them."""
+    chains = [read_text(office.folder / numbered("chain", number, "pem")) for number in chain_numbers(office.folder)]
+    return "".join(_leaf_if_brought(chain, office.root) for chain in chains)
+
+
+@lru_cache(maxsize=64)
+def _leaf_if_brought(chain: str, root: str) -> str:
+    """PEM; empty for one under the root. Asked at every reading, and never another answer for the same files."""
+    leaf = x509.load_pem_x509_certificate(chain.encode())
+    return "" if _is_under(x509.load_pem_x509_certificates(root.encode()), leaf) else certificates.pem_of(leaf)
+
+
+def _is_under(roots: Iterable[x509.Certificate], leaf: x509.Certificate) -> bool:
+    return any(certificates.issued(leaf, root) for root in roots)
+
+
+def _make(at: Path) -> None:
+    """Write everything into a folder beside, then rename it: whoever comes second finds the first one's, complete."""
+    at.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = Path(tempfile.mkdtemp(dir=at.parent, prefix=".c2pa-"))
+    try:
+        for name, text in _first_files().items():
+            write_once(draft / name, text)
+        draft.rename(at)
     except OSError:
-        if not folder.is_dir():
+        if not at.is_dir():
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _issue() -> dict[str, bytes]:
-    """The four files of a fresh authority."""
-    root_key, leaf_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+def _first_files() -> dict[str, str]:
+    """The files of a fresh authority."""
     name = settings.ASSAY_OFFICE_NAME
-    root_name, leaf_name = _name(name, f"{name} root"), _name(name, f"{name} signing")
-    root = _certificate(root_name, root_name, root_key.public_key(), ROOT_LIFE, _usage(ca=True))
-    root = root.add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
-    leaf = _certificate(leaf_name, root_name, leaf_key.public_key(), LEAF_LIFE, _usage(ca=False))
-    leaf = leaf.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION, CLAIM_SIGNING])
-    leaf = leaf.add_extension(purposes, critical=False)
-    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key())
-    leaf = leaf.add_extension(issuer, critical=False)
-    signed_root, signed_leaf = root.sign(root_key, hashes.SHA256()), leaf.sign(root_key, hashes.SHA256())
-    root_pem, leaf_pem = (one.public_bytes(serialization.Encoding.PEM) for one in (signed_root, signed_leaf))
+    root = certificates.new_root(name)
+    leaf, time = certificates.new_leaf(name, root), certificates.new_time_leaf(name, root)
     return {
-        "root.key": _private(root_key),
-        "leaf.key": _private(leaf_key),
-        "root.pem": root_pem,
-        "chain.pem": leaf_pem + root_pem,
+        "root.key": root.key_pem,
+        "leaf.key": leaf.key_pem,
+        "tsa.key": time.key_pem + time.pem,
+        "root.pem": root.pem,
+        "chain.pem": leaf.pem + root.pem,
     }
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, life: dt.timedelta, usage: x509.KeyUsage
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now() - dt.timedelta(minutes=5))
-        .not_valid_after(now() + life)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _usage(*, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _name(organisation: str, common: str) -> x509.Name:
-    # X.520 upper bound: 64 characters each.
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation[:64]),
-            x509.NameAttribute(NameOID.COMMON_NAME, common[:64]),
-        ]
-    )
-
-
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )

@@ -1,4 +1,7 @@
-"""One plain sentence for every code a C2PA validator gives (C2PA 2.4 §15.2.2), and what each of them decides.
+"""One plain sentence and one next step for every code a C2PA or CAWG validator gives, and which verdict it belongs to.
+
+Sources: C2PA 2.4 §15.2.2 (standard status codes) with those of 1.0 to 2.3 that old files still carry, and the CAWG
+Identity Assertion 1.3, §7.2 and §8. The words live in `provenance.code_words`; this module knows how to look them up.
 
 Codes decide, never the library's one-word state: it calls files “valid” that carry a failure, and “invalid” when
 nothing was checked at all.
@@ -6,129 +9,81 @@ nothing was checked at all.
 
 from typing import Final
 
-# Failures of trust alone: the credential is intact, but nobody this office knows vouches for its signer.
-UNTRUSTED: Final = frozenset({"signingCredential.untrusted"})
+from provenance.code_words import NEXT_STEPS, SENTENCES, Step
+
 TRUSTED: Final = "signingCredential.trusted"
+UNTRUSTED_CODE: Final = "signingCredential.untrusted"
+# Failures of trust alone: the credential is intact, but nobody this office knows vouches for its signer.
+UNTRUSTED: Final = frozenset({UNTRUSTED_CODE})
 SIGNATURE_VALID: Final = "claimSignature.validated"
+SIGNATURE_MISMATCH: Final = "claimSignature.mismatch"
+NOT_FOR_MEDIA: Final = "signingCredential.invalid"
+HASH_MATCH: Final = "assertion.dataHash.match"
+HASH_MISMATCH: Final = "assertion.dataHash.mismatch"
 # One of these must have been seen, or the file itself was never compared with its credential.
 BOUND: Final = frozenset(
     {
-        "assertion.dataHash.match",
+        HASH_MATCH,
         "assertion.bmffHash.match",
         "assertion.boxesHash.match",
         "assertion.collectionHash.match",
+        "assertion.multiAssetHash.match",
     }
 )
+EXPIRED: Final = "signingCredential.expired"
+REVOKED: Final = "signingCredential.revoked"
+STAMP_TRUSTED: Final = "timeStamp.trusted"
+STAMP_UNTRUSTED: Final = "timeStamp.untrusted"
+STAMP_VALID: Final = "timeStamp.validated"
+INSIDE_VALIDITY: Final = "claimSignature.insideValidity"
+OUTSIDE_VALIDITY: Final = "claimSignature.outsideValidity"
+REMOTE: Final = "manifest.inaccessible"
+UNKNOWN_PROVENANCE: Final = "ingredient.unknownProvenance"
 NOT_CHECKED: Final = "assay.notChecked"
 UNREADABLE: Final = "assay.unreadable"
-REMOTE: Final = "manifest.inaccessible"
+NOT_YET: Final = "assay.notYetSigned"
+STAMPED_LATER: Final = "assay.stampedLater"
+CLAIMED: Final = "assay.claimedByHash"
+OTHER_BYTES: Final = "assay.otherBytes"
+UNRECORDED: Final = "assay.unrecorded"
+IDENTITY_NOT_JUDGED: Final = "assay.identityNotJudged"
+SOFT_BINDING_MISMATCH: Final = "assay.softBinding.mismatch"
+SOFT_BINDING_MATCH: Final = "assay.softBinding.match"
+SOFT_BINDING_UNKNOWN: Final = "assay.softBinding.notCompared"
+REVOKED_LATER: Final = "assay.revokedLater"
 
-_CHANGED = "The file was changed after it was signed: its content no longer matches the credential."
+_TIME: Final = frozenset({EXPIRED, NOT_YET, STAMPED_LATER, INSIDE_VALIDITY, OUTSIDE_VALIDITY})
+_REVOCATION: Final = frozenset({REVOKED, REVOKED_LATER, "signingCredential.notRevoked", "signingCredential.unknown"})
+_BY_PREFIX: Final = (
+    ("cawg.", "identity"),
+    ("assay.identity", "identity"),
+    ("timeStamp.", "time"),
+    ("timeOfSigning.", "time"),
+    ("signingCredential.ocsp.", "revocation"),
+    ("signingCredential.", "signer"),
+    ("ingredient.", "ingredients"),
+    ("assay.softBinding.", "soft_binding"),
+    (OTHER_BYTES, "whole_file"),
+    (UNRECORDED, "whole_file"),
+    (REMOTE, "presence"),
+    (UNREADABLE, "presence"),
+)
 
-SENTENCES: Final[dict[str, str]] = {
-    # Integrity of the file
-    "assertion.dataHash.match": "The content of the file is the one that was signed.",
-    "assertion.bmffHash.match": "The content of the video is the one that was signed.",
-    "assertion.boxesHash.match": "The content of the file is the one that was signed.",
-    "assertion.collectionHash.match": "The files of this collection are the ones that were signed.",
-    "assertion.dataHash.mismatch": _CHANGED,
-    "assertion.bmffHash.mismatch": _CHANGED,
-    "assertion.boxesHash.mismatch": _CHANGED,
-    "assertion.collectionHash.mismatch": _CHANGED,
-    "assertion.boxesHash.unknownBox": "The file holds a part that its credential does not know.",
-    "assertion.dataHash.malformed": "The part of the credential that names the file's content is damaged.",
-    "assertion.bmffHash.malformed": "The part of the credential that names the video's content is damaged.",
-    "assertion.dataHash.additionalExclusionsPresent": "The credential leaves parts of the file unprotected.",
-    "assertion.bmffHash.additionalExclusionsPresent": "The credential leaves parts of the video unprotected.",
-    "hardBindings.missing": "The credential does not say which content it belongs to.",
-    "assertion.multipleHardBindings": "The credential names its content more than once, which is not allowed.",
-    # Integrity of the credential
-    "claimSignature.validated": "The signature over the credential is correct.",
-    "claimSignature.insideValidity": "It was signed while the signer's certificate was in force.",
-    "claimSignature.outsideValidity": "It was signed outside the time in which the signer's certificate was in force.",
-    "claimSignature.mismatch": "The credential was changed after it was signed: its signature does not fit.",
-    "claimSignature.missing": "The credential has no signature.",
-    "claim.missing": "The credential's statement is missing.",
-    "claim.multiple": "The credential has more than one statement, which is not allowed.",
-    "claim.malformed": "The credential's statement is damaged.",
-    "claim.cbor.invalid": "The credential's statement cannot be read.",
-    "claim.hardBindings.missing": "The credential does not say which content it belongs to.",
-    "claim.required.missing": "A required part of the credential is missing.",
-    "assertion.hashedURI.match": "A statement in the credential is the one that was signed.",
-    "assertion.hashedURI.mismatch": "A statement inside the credential was changed after it was signed.",
-    "assertion.missing": "A statement of the credential is missing.",
-    "assertion.undeclared": "The credential holds a statement that its signer did not list.",
-    "assertion.inaccessible": "A statement of the credential is kept elsewhere and was not looked up.",
-    "assertion.notRedacted": "A statement that should have been removed is still there.",
-    "assertion.selfRedacted": "The credential removes a statement of its own, which is not allowed.",
-    "assertion.required.missing": "A required statement of the credential is missing.",
-    "assertion.json.invalid": "A statement of the credential cannot be read.",
-    "assertion.cbor.invalid": "A statement of the credential cannot be read.",
-    "assertion.outsideManifest": "A statement of the credential points outside of it.",
-    "assertion.external.created": "A statement kept elsewhere is presented as the signer's own.",
-    "assertion.action.ingredientMismatch": "The credential says what was opened, but not which earlier file that was.",
-    "assertion.action.malformed": "What the credential says was done to the file cannot be read.",
-    "assertion.action.redacted": "What was done to the file was removed from the credential, which is not allowed.",
-    "assertion.action.redactionMismatch": "The credential records a removal that does not fit.",
-    "assertion.action.skipped": "The credential names an action that this office does not judge.",
-    "assertion.ingredient.malformed": "What the credential says about an earlier file is damaged.",
-    "assertion.cloud-data.hardBinding": "The credential keeps its link to the content elsewhere, which is not allowed.",
-    "assertion.cloud-data.labelMismatch": "A statement kept elsewhere is not the one that is named.",
-    "assertion.cloud-data.malformed": "A statement kept elsewhere is described wrongly.",
-    "assertion.cloud-data.actions": "The credential keeps its list of actions elsewhere, which is not allowed.",
-    "manifest.inaccessible": (
-        "The credential of this file is kept at another address. This office never opens addresses it finds in files, "
-        "so it cannot judge it."
-    ),
-    "manifest.multipleParents": "The credential names more than one direct predecessor, which is not allowed.",
-    "manifest.update.invalid": "A later addition to the credential is not allowed.",
-    "manifest.update.wrongParents": "A later addition to the credential does not name what it adds to.",
-    "manifest.compressed.invalid": "The compressed credential cannot be read.",
-    "manifest.timestamp.invalid": "A time-stamp that was added later is not correct.",
-    "manifest.timestamp.wrongParents": "A time-stamp that was added later does not name what it belongs to.",
-    "manifest.unknownProvenance": "Where this file comes from is not recorded.",
-    "manifest.unreferenced": "The file holds a credential that nothing refers to.",
-    "algorithm.unsupported": "The credential uses a method that this office does not know.",
-    "algorithm.deprecated": "The credential uses a method that is being given up.",
-    "general.error": "The credential could not be checked.",
-    # The signer
-    "signingCredential.trusted": "The signer's certificate is on a list that this office trusts.",
-    "signingCredential.untrusted": "This office does not know the signer: no list it trusts has the certificate.",
-    "signingCredential.invalid": "The signer's certificate may not be used for signing media.",
-    "signingCredential.expired": (
-        "The signer's certificate has expired, and no trusted time-stamp shows that it was signed before that."
-    ),
-    "signingCredential.revoked": "The signer's certificate was withdrawn by whoever issued it.",
-    "signingCredential.notRevoked": "The signer's certificate was not withdrawn.",
-    "signingCredential.unknown": "Whether the signer's certificate was withdrawn could not be found out.",
-    "signingCredential.ocsp.skipped": "Whether the signer's certificate was withdrawn was not looked up.",
-    "signingCredential.ocsp.notRevoked": "The signer's certificate was not withdrawn.",
-    "signingCredential.ocsp.revoked": "The signer's certificate was withdrawn by whoever issued it.",
-    "signingCredential.ocsp.inaccessible": "Whether the signer's certificate was withdrawn could not be looked up.",
-    "signingCredential.ocsp.unknown": "Whether the signer's certificate was withdrawn is not known.",
-    # Time
-    "timeStamp.trusted": "A time-stamp from a service that this office trusts says when it was signed.",
-    "timeStamp.validated": "The time-stamp is correct.",
-    "timeStamp.untrusted": "The time-stamp comes from a service that this office does not know.",
-    "timeStamp.mismatch": "The time-stamp belongs to something else.",
-    "timeStamp.malformed": "The time-stamp cannot be read.",
-    "timeStamp.outsideValidity": "The time-stamp was made outside the time in which its certificate was in force.",
-    "timeStamp.credentialInvalid": "The certificate of the time-stamp may not be used for that.",
-    "timeOfSigning.insideValidity": "It was signed while the signer's certificate was in force.",
-    "timeOfSigning.outsideValidity": "It was signed outside the time in which the signer's certificate was in force.",
-    # Earlier files
-    "ingredient.manifest.validated": "The credential of an earlier file is the one that was recorded.",
-    "ingredient.manifest.mismatch": "The credential of an earlier file was changed after it was recorded.",
-    "ingredient.manifest.missing": "The credential of an earlier file is missing.",
-    "ingredient.hashedURI.mismatch": "What was recorded about an earlier file was changed.",
-    "ingredient.claimSignature.validated": "The signature of an earlier file's credential is correct.",
-    "ingredient.claimSignature.mismatch": "The signature of an earlier file's credential does not fit.",
-    "ingredient.claimSignature.missing": "The signature of an earlier file's credential is missing.",
-    "ingredient.unknownProvenance": "Where an earlier file comes from is not recorded.",
-    # This office
-    NOT_CHECKED: "The credential could not be checked completely, so this office does not call it valid.",
-    UNREADABLE: "The file carries a credential that is damaged beyond reading.",
-}
+
+def topic(code: str) -> str:
+    """The verdict that `code` belongs to, a key of provenance.judgement.verdicts.
+
+    What nobody knows yet counts for integrity: a failure of tomorrow must not pass as a remark.
+    """
+    if code in _TIME:
+        return "time"
+    if code in _REVOCATION:
+        return "revocation"
+    return next((name for prefix, name in _BY_PREFIX if code.startswith(prefix)), "integrity")
+
+
+def known(code: str) -> bool:
+    return code in SENTENCES
 
 
 def sentence(code: str) -> str:
@@ -138,3 +93,15 @@ def sentence(code: str) -> str:
     if code.startswith("cawg."):
         return f"A statement about the people behind the file was not confirmed ({code[:80]})."
     return f"The check gave a result that this office has no words for yet ({code[:80]})."
+
+
+def next_step(code: str) -> str:
+    """What somebody who relies on the file can do about `code`, in one sentence."""
+    if code in NEXT_STEPS:
+        return NEXT_STEPS[code].value
+    return Step.IDENTITY.value if code.startswith("cawg.") else Step.UNKNOWN.value
+
+
+def coded(code: str) -> dict[str, str]:
+    """{code, sentence, next_step}: how a verdict shows a code."""
+    return {"code": code[:120], "sentence": sentence(code), "next_step": next_step(code)}

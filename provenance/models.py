@@ -9,6 +9,7 @@ from accounts.models import REVIEWERS, Organisation, User
 from core.clock import now
 from core.ids import uuid7
 from ledger.models import Entry
+from provenance import validity
 from provenance.vocabulary import SourceType, Training
 
 SEE_HIDDEN = REVIEWERS
@@ -30,6 +31,9 @@ class Asset(models.Model):
     class Kind(models.TextChoices):
         IMAGE = "image", "Image"
         VIDEO = "video", "Video"
+        AUDIO = "audio", "Sound"
+        DOCUMENT = "document", "Document"
+        FILE = "file", "File"
 
     class State(models.TextChoices):
         REGISTERED = "registered", "Registered"
@@ -45,13 +49,15 @@ class Asset(models.Model):
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, null=True, related_name="assets")
     title = models.CharField(max_length=200)
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    media_type = models.CharField(max_length=32)
+    media_type = models.CharField(max_length=100)
+    size = models.PositiveBigIntegerField(default=0, help_text="Bytes of the file as it was sent, or measured.")
+    held = models.BooleanField(default=True, help_text="False: registered by its SHA-256; the file was never sent.")
     source_type = models.CharField(max_length=48, choices=SourceType.choices)
     training = models.CharField(max_length=12, choices=Training.choices, default=Training.NOT_ALLOWED)
     state = models.CharField(max_length=12, choices=State.choices, default=State.REGISTERED)
     restriction = models.CharField(max_length=16, choices=Restriction.choices, default=Restriction.NONE, blank=True)
     label_text = models.CharField(max_length=300, blank=True)
-    original_sha256 = models.CharField(max_length=64, help_text="Of the file as it was sent.")
+    original_sha256 = models.CharField(max_length=64, db_index=True, help_text="Of the file as it was sent.")
     near_duplicates = models.JSONField(default=list, help_text="Asset ids and distances, as found at registration.")
     created_at = models.DateTimeField(default=now)
     entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="+")
@@ -86,11 +92,11 @@ class Rendition(models.Model):
     role = models.CharField(max_length=8, choices=Role.choices)
     sha256 = models.CharField(max_length=64, db_index=True)
     size = models.PositiveBigIntegerField(help_text="Bytes.")
-    media_type = models.CharField(max_length=32)
+    media_type = models.CharField(max_length=100)
     key = models.CharField(max_length=200, db_index=True)
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
-    seconds = models.DecimalField(max_digits=9, decimal_places=3, null=True, help_text="Of a video.")
+    width = models.PositiveIntegerField(null=True, help_text="Pixels; of what has none or is not decoded: nothing.")
+    height = models.PositiveIntegerField(null=True)
+    seconds = models.DecimalField(max_digits=9, decimal_places=3, null=True, help_text="Of video and sound.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["asset", "role"], name="one_rendition_a_role")]
@@ -100,11 +106,21 @@ class Rendition(models.Model):
 
 
 class Manifest(models.Model):
-    """The C2PA manifest this office made. sha256: of the manifest store as it is embedded (JUMBF bytes)."""
+    """A C2PA manifest this office made. sha256: of the manifest store (JUMBF bytes), which is kept under `key`."""
+
+    class Form(models.TextChoices):
+        EMBEDDED = "embedded", "In the file"
+        DETACHED = "detached", "Beside the file, over all its bytes"
+        UPDATE = "update", "A later addition to the one it replaces"
 
     asset = models.ForeignKey(Asset, on_delete=models.CASCADE, related_name="manifests")
-    label = models.CharField(max_length=200, help_text="urn:c2pa:…")
+    form = models.CharField(max_length=8, choices=Form.choices, default=Form.EMBEDDED)
+    label = models.CharField(max_length=200, db_index=True, help_text="urn:c2pa:…")
     sha256 = models.CharField(max_length=64, unique=True)
+    key = models.CharField(max_length=200, blank=True, db_index=True, help_text="Of the store, in core.storage.")
+    serial = models.CharField(max_length=60, blank=True, help_text="Of the signing certificate, decimal.")
+    stamped_at = models.DateTimeField(null=True, help_text="By the time-stamp in it.")
+    replaces = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="replaced_by")
     active = models.JSONField(help_text="The active manifest as the C2PA reader returns it.")
     created_at = models.DateTimeField(default=now)
 
@@ -118,6 +134,9 @@ class Fingerprint(models.Model):
     class Algorithm(models.TextChoices):
         ISCC_IMAGE = "iscc-image-256", "ISCC Image-Code, 256 bits"
         DHASH = "dhash-64", "Difference hash, 64 bits"
+        ISCC_AUDIO = "iscc-audio-256", "ISCC Audio-Code, 256 bits"
+        FRAMES = "frames-256", "Frame vectors of a video, 256 bits"
+        WATERMARK = "rivagan-32", "Code of the invisible watermark, 32 bits"
 
     asset = models.ForeignKey(Asset, on_delete=models.CASCADE, related_name="fingerprints")
     algorithm = models.CharField(max_length=16, choices=Algorithm.choices)
@@ -128,3 +147,65 @@ class Fingerprint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.algorithm} of {self.asset_id}"
+
+
+class TrustList(models.Model):
+    """One version of a named list of certificates (PEM). A verdict names the list and the version that decided it.
+
+    In force from `effective_from` until the next version of the same uri is, or until `effective_until`.
+    """
+
+    class Kind(models.TextChoices):
+        SIGNER = validity.SIGNER, "Signers of credentials"
+        TSA = validity.TSA, "Time-stamp authorities"
+        IDENTITY = validity.IDENTITY, "Identities (CAWG)"
+
+    uri = models.CharField(max_length=200, help_text="Under which verdicts name the list.")
+    name = models.CharField(max_length=120)
+    version = models.CharField(max_length=60)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, null=True, related_name="trust_lists")
+    pem = models.TextField(help_text="The certificates; none, to withdraw the list.", blank=True)
+    sha256 = models.CharField(max_length=64, help_text="Of the PEM.")
+    source = models.CharField(max_length=300, blank=True, help_text="Where it was taken from, in words.")
+    effective_from = models.DateTimeField()
+    effective_until = models.DateTimeField(null=True)
+    added_at = models.DateTimeField(default=now)
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["uri", "version"], name="a_version_of_a_trust_list_once")]
+        indexes = [models.Index(fields=["uri", "effective_from"])]
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.version}"
+
+
+class Revocation(models.Model):
+    """A certificate whose signatures do not count any more from `revoked_at` on."""
+
+    serial = models.CharField(max_length=60, help_text="Decimal, as the certificate has it.")
+    issuer = models.CharField(max_length=300, blank=True, help_text="Common name or organisation; blank: any.")
+    revoked_at = models.DateTimeField()
+    reason = models.CharField(max_length=300)
+    added_at = models.DateTimeField(default=now)
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["serial", "issuer"], name="a_certificate_is_revoked_once")]
+
+    def __str__(self) -> str:
+        return f"{self.serial}: {self.reason}"
+
+
+class KeptReport(models.Model):
+    """A report somebody asked a link for. The file itself is not kept; the report goes after `until`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    sha256 = models.CharField(max_length=64, db_index=True, help_text="Of the file.")
+    report = models.JSONField(help_text="As `Report.as_dict` told it then.")
+    created_at = models.DateTimeField(default=now)
+    until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ledger.events import EventType
 from ledger.reconciliation import Said, compare, leaves, states
+from provenance.manifests import FACT
 from provenance.models import Asset, Manifest
 
 
@@ -15,7 +16,7 @@ def works() -> Iterator[str]:
     for leaf in leaves(EventType.ASSET_REGISTERED):
         if leaf["object"] not in ids:
             yield f"{leaf['object']} was registered, and there is no such work"
-    yield from _manifests()
+    yield from _manifests(ids)
     yield from _restrictions()
 
 
@@ -24,10 +25,26 @@ def _registered(asset: Asset) -> Said:
     return Said(EventType.ASSET_REGISTERED, f"asset:{asset.pk}", facts)
 
 
-def _manifests() -> Iterator[str]:
-    recorded = {leaf["object"]: leaf["facts"].get("manifest") for leaf in leaves(EventType.ASSET_REGISTERED)}
-    rows = Manifest.objects.order_by("pk").values_list("asset_id", "sha256").iterator()
-    yield from states("the manifest of", ((f"asset:{pk}", f"sha256:{digest}") for pk, digest in rows), recorded)
+def _manifests(works: set[str]) -> Iterator[str]:
+    """Each manifest is named by the registration, each update by an entry of its own; and the other way round."""
+    rows = list(Manifest.objects.order_by("pk").values_list("asset_id", "form", "sha256"))
+    registered = list(leaves(EventType.ASSET_REGISTERED))
+    for form, fact in FACT.items():
+        recorded = {leaf["object"]: leaf["facts"][fact] for leaf in registered if fact in leaf["facts"]}
+        held = {f"asset:{pk}": f"sha256:{digest}" for pk, its, digest in rows if its == form}
+        yield from states("the manifest of", held.items(), recorded)
+        lost = sorted(works & recorded.keys() - held.keys())
+        yield from (f"the manifest of {name} ({form}) is gone" for name in lost)
+    updates = {(f"asset:{pk}", f"sha256:{digest}") for pk, its, digest in rows if its == Manifest.Form.UPDATE}
+    yield from _updates(updates, works)
+
+
+def _updates(held: set[tuple[str, str]], works: set[str]) -> Iterator[str]:
+    changed = leaves(EventType.MANIFEST_UPDATED, EventType.MANIFEST_REDACTED)
+    facts = ((leaf["object"], leaf["facts"]) for leaf in changed)
+    recorded = {(name, said[fact]) for name, said in facts if name in works for fact in FACT.values() if fact in said}
+    yield from (f"the update {digest} of {name} has no entry" for name, digest in sorted(held - recorded))
+    yield from (f"the update {digest} of {name} is gone" for name, digest in sorted(recorded - held))
 
 
 def _restrictions() -> Iterator[str]:

@@ -46,35 +46,3 @@ class Training(models.TextChoices):
 
 # https://cawg.io/training-and-data-mining/ §2: one answer for each of the four uses.
 TRAINING_USES = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai_training", "cawg.data_mining")
-
-# Names of C2PA actions in words (spec 2.4 §18.15.4.7); an action missing here is shown by its own name.
-ACTIONS = {
-    "c2pa.created": "was created",
-    "c2pa.opened": "was opened from an earlier file",
-    "c2pa.placed": "had another file placed into it",
-    "c2pa.removed": "had a part removed",
-    "c2pa.edited": "was edited",
-    "c2pa.edited.metadata": "had its metadata edited",
-    "c2pa.color_adjustments": "had its colours adjusted",
-    "c2pa.adjustedColor": "had its colours adjusted",
-    "c2pa.cropped": "was cropped",
-    "c2pa.resized": "was resized",
-    "c2pa.resized.proportional": "was resized",
-    "c2pa.orientation": "was rotated or flipped",
-    "c2pa.filtered": "had a filter applied",
-    "c2pa.drawing": "was drawn on",
-    "c2pa.addedText": "had text added",
-    "c2pa.enhanced": "was enhanced",
-    "c2pa.converted": "was converted to another format",
-    "c2pa.transcoded": "was encoded again",
-    "c2pa.repackaged": "was packed again",
-    "c2pa.trimmed": "was shortened",
-    "c2pa.published": "was published",
-    "c2pa.redacted": "had a part of its record removed",
-    "c2pa.dubbed": "was dubbed",
-    "c2pa.translated": "was translated",
-    "c2pa.watermarked": "was watermarked",
-    "c2pa.watermarked.bound": "was watermarked",
-    "c2pa.watermarked.unbound": "was watermarked",
-    "c2pa.unknown": "was changed in a way nobody recorded",
-}

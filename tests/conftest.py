@@ -8,11 +8,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # `config.settings` gave this test process a data folder of its own when pytest-django loaded it, before this file.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's sync API runs an event loop in the test's thread
 
 import pytest
+from _pytest.nodeid import NodeId
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
@@ -37,6 +39,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if not _belongs_here(item)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if _belongs_here(item)]
+    if getattr(config.option, "loadgroup", False):
+        for item in items:
+            _keep_together(item)
+
+
+def _keep_together(item: pytest.Item) -> None:
+    """Tests of one group run in one process. pytest-xdist 3.8 writes the group where pytest 9.2 does not look any more,
+    and without it every process starts the servers and makes the files of every group.
+    """
+    group = "_".join(sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")}))
+    if group and not item.nodeid.endswith(f"@{group}"):
+        item._id = NodeId.parse(f"{item.nodeid}@{group}")
 
 
 def _belongs_here(item: pytest.Item) -> bool:
@@ -75,6 +89,15 @@ def _fresh_ground(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: p
     for folder in ("media", "scratch", "ledger"):
         shutil.rmtree(Path(settings.ASSAY_VAR) / folder, ignore_errors=True)
     (Path(settings.ASSAY_VAR) / "scratch").mkdir(exist_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(settings: Any) -> None:
+    """The slow hash is tested once, where it matters."""
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    ]
 
 
 def _person(name: str, *roles: Role, organisation: str = "The Office") -> User:

@@ -4,23 +4,23 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_not_required
 from django.db.models import Prefetch
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from accounts.models import User
-from core import storage
-from core.problems import Forbidden, NotFound
+from core.problems import NotFound
 from detection.models import Finding, Run
 from ledger.receipts import receipt_for
 from policy import consent
 from policy.models import Case
-from provenance.media import SUFFIXES
+from provenance import manifests
+from provenance.delivery import Viewer, deliver, refusal, stored
+from provenance.media import PNG
 from provenance.models import Asset, Rendition
 
 GRAVE = 3  # policy.models.SEVERITY: the body or safety of a person, or a child
-ADULTS = "This work is restricted to adults."
 
 
 # --- What a viewer may see -----------------------------------------------------------------------------------------
@@ -45,18 +45,10 @@ def is_sealed(asset: Asset) -> bool:
     return restricted or grave.exists() or consent.is_withheld(asset)
 
 
-def refusal_to_show(asset: Asset, viewer: object) -> str:
-    """Why this viewer gets no media of a work they may know of, in words; empty if they get it.
-
-    Reviewers see hidden media at their desk, where the reason for looking is recorded, not under its public address.
-    """
-    if isinstance(viewer, User) and viewer.pk == asset.owner_id:
-        return ""
-    if asset.is_hidden:
-        return "This work is hidden. Open it from its case, where the reason for looking is recorded."
-    if asset.restriction == Asset.Restriction.AGE_RESTRICTED and not isinstance(viewer, User):
-        return ADULTS
-    return ""
+def refusal_to_show(asset: Asset, viewer: Viewer) -> str:
+    """Why this viewer gets no media of a work they may know of, in words; empty if they get it."""
+    refused = refusal(asset, viewer)
+    return f"{refused.detail} {refused.next_step}".strip() if refused else ""
 
 
 # --- Pages ---------------------------------------------------------------------------------------------------------
@@ -69,16 +61,20 @@ def public_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     asset = asset_for(request, pk)
     context = {
         "asset": asset,
-        "signed": asset.rendition(Rendition.Role.SIGNED),
-        "preview": asset.rendition(Rendition.Role.PREVIEW),
+        "signed": asset.renditions.filter(role=Rendition.Role.SIGNED).first(),
+        "preview": asset.renditions.filter(role=Rendition.Role.PREVIEW).first(),
         "sealed": is_sealed(asset),
         "refusal": refusal_to_show(asset, request.user),
         "receipt": receipt_for(asset.entry),
-        "manifest": asset.manifests.order_by("-created_at").first(),
+        "manifest": manifests.fitting(asset),
         "runs": examinations(asset),
         "mine": asset.owner_id == request.user.pk,
     }
-    return render(request, "web/asset.html", context)
+    response = render(request, "web/asset.html", context)
+    link = manifests.link(asset, anchor=request.build_absolute_uri(reverse("asset_file", args=[asset.pk])))
+    if link:
+        response["Link"] = link
+    return response
 
 
 def examinations(asset: Asset) -> list[Run]:
@@ -93,49 +89,30 @@ def examinations(asset: Asset) -> list[Run]:
 @require_safe
 def signed_file(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """The file with its credential, as a download."""
-    asset = _showable(request, pk)
-    file = asset.rendition(Rendition.Role.SIGNED)
-    return _serve(request, file.key, file.media_type, f"{asset.pk}{SUFFIXES[file.media_type]}")
+    return deliver(asset_for(request, pk), request.user, known=_known(request))
 
 
 @login_not_required
 @require_safe
 def preview(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """A small picture without metadata, drawn by this office."""
-    file = _showable(request, pk).rendition(Rendition.Role.PREVIEW)
-    return _serve(request, file.key, file.media_type)
+    asset = asset_for(request, pk)
+    return deliver(asset, request.user, role=Rendition.Role.PREVIEW, attachment=False, known=_known(request))
 
 
 @login_not_required
 @require_safe
 def heat_map(request: HttpRequest, pk: UUID, finding: UUID) -> HttpResponseBase:
     """Where a detector saw its signal, as a picture to lay over the preview."""
-    asset = _showable(request, pk)
+    asset = asset_for(request, pk)
+    refused = refusal(asset, request.user, Rendition.Role.PREVIEW)
+    if refused is not None:
+        raise refused
     found = Finding.objects.filter(pk=finding, run__asset=asset).exclude(heatmap_key="").first()
     if found is None:
         raise NotFound("heat map")
-    return _serve(request, found.heatmap_key, "image/png")
+    return stored(found.heatmap_key, PNG, f"{found.pk}.png", known=_known(request))
 
 
-def _showable(request: HttpRequest, pk: UUID) -> Asset:
-    asset = asset_for(request, pk)
-    refusal = refusal_to_show(asset, request.user)
-    if refusal:
-        next_step = "Sign in to see it." if refusal == ADULTS else ""
-        raise Forbidden(refusal, code="asset.restricted", next_step=next_step)
-    return asset
-
-
-def _serve(request: HttpRequest, key: str, media_type: str, download_as: str = "") -> HttpResponseBase:
-    """A stored file. Its key names its content, so it is its own ETag; a restriction must work at once: no-cache."""
-    etag = f'"{key.rpartition("/")[2][:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "X-Robots-Tag": "noindex"}
-    if request.headers.get("If-None-Match") == etag:
-        return HttpResponseNotModified(headers=headers)
-    return FileResponse(
-        storage.open_file(key),
-        content_type=media_type,
-        as_attachment=bool(download_as),
-        filename=download_as or "picture",
-        headers=headers,
-    )
+def _known(request: HttpRequest) -> str:
+    return request.headers.get("If-None-Match", "")

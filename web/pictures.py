@@ -2,29 +2,29 @@
 
 import io
 from functools import lru_cache
-from typing import TypeVar
 
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from PIL import Image
 
 from core.problems import NotFound
 from core.storage import open_file
+from provenance.delivery import GUARD, name_of, stored
 from provenance.models import Asset, Rendition
 
-R = TypeVar("R", HttpResponse, FileResponse)
 VEIL_WIDTH = 20  # pixels: colours and rough shapes, no face, no text
 
 
-def picture(asset: Asset, *roles: str) -> FileResponse:
+def picture(asset: Asset, *roles: str) -> HttpResponseBase:
     """The first rendition of `roles` there is (by default the preview), inline. Raises NotFound."""
     file = _rendition(asset, roles or (Rendition.Role.PREVIEW,))
-    response = FileResponse(open_file(file.key), content_type=file.media_type)
-    return _closed(response)
+    return _closed(stored(file.key, file.media_type, name_of(asset, file)))
 
 
-def veil(asset: Asset) -> HttpResponse:
+def veil(asset: Asset) -> HttpResponseBase:
     """The preview reduced to a few pixels, so that what is sealed does not even reach the reviewer's browser."""
-    return _closed(HttpResponse(_veiled(_rendition(asset, (Rendition.Role.PREVIEW,)).key), content_type="image/png"))
+    drawn = _veiled(_rendition(asset, (Rendition.Role.PREVIEW,)).key)
+    return _closed(HttpResponse(drawn, content_type="image/png", headers=GUARD))
 
 
 @lru_cache(maxsize=256)
@@ -45,8 +45,9 @@ def _rendition(asset: Asset, roles: tuple[str, ...]) -> Rendition:
     raise NotFound("picture")
 
 
-def _closed(response: R) -> R:
+def _closed(response: HttpResponseBase) -> HttpResponseBase:
+    """No browser keeps it: what may be looked at here is decided at each look."""
+    del response["ETag"]
     response["Cache-Control"] = "no-store, private"
-    response["Content-Disposition"] = "inline"
     response["X-Robots-Tag"] = "noindex"
     return response

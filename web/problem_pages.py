@@ -19,7 +19,7 @@ class Group:
 GROUPS: Mapping[str, Group] = {
     "media": Group(
         _("Something about the file"),
-        _("The file is empty, too large, damaged, of a kind this office does not accept, or not what its name says."),
+        _("The file is empty, too large, damaged, carries a program, or is not what its name says."),
         _("Open it on your own device. If it opens, save it again as JPEG, PNG, WebP or MP4 and send that."),
     ),
     "asset": Group(
@@ -66,6 +66,7 @@ GROUPS: Mapping[str, Group] = {
 _SAME = {
     "state": "conflict",
     "restriction": "asset",
+    "manifest": "asset",
     "receipt": "asset",
     "role": "forbidden",
     "link": "auth",
@@ -73,6 +74,11 @@ _SAME = {
     "person": "request",
     "audit": "forbidden",
     "detection": "media",
+    "report": "request",
+    "resolution": "request",
+    "verification": "request",
+    "trust_list": "request",
+    "certificate": "request",
 }
 GENERAL = Group(
     _("A step of the process"),

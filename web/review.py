@@ -200,7 +200,7 @@ def unseal(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @reviewers
 @require_safe
 def media(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """The picture: a few pixels of it until a reason was logged. `?clip` is the signed file, for video."""
+    """The picture: a few pixels of it until a reason was logged. `?clip` is the file itself, for video and sound."""
     user = signed_in(request)
     case = cases.case_for(user, pk)
     cases.may_see(case, user)
@@ -208,7 +208,8 @@ def media(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
         raise Problem("media.none", "No file here", status=404, detail="This case is about a work we do not hold.")
     if not _gave_reason(case, user):
         return veil(case.asset)
-    return picture(case.asset, *(("signed",) if "clip" in request.GET else ("preview", "signed")))
+    itself = ("signed", "original")  # a file of which no copy could be signed is there as it was sent
+    return picture(case.asset, *(itself if "clip" in request.GET else ("preview", *itself)))
 
 
 # --- Deciding ------------------------------------------------------------------------------------------------------

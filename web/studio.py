@@ -20,15 +20,17 @@ from core.problems import NotFound, Problem
 from core.storage import receive
 from ledger.receipts import receipt_for
 from policy.models import Case, StatementOfReasons
+from provenance import manifests
 from provenance.models import Asset, Rendition
-from provenance.registration import register_asset
+from provenance.registration import register_asset, register_hash
 from web.assets import examinations, is_sealed
 from web.consent import people_shown
-from web.forms import RegisterForm
+from web.forms import HashForm, RegisterForm
 
 creators = role_required(Role.CREATOR)
 # Which field of the form a problem of registering is about; all others are about the file.
 _FIELD_OF = {"asset.title": "title"}
+_FIELD_OF_HASH = {"asset.title": "title", "media.size": "size", "media.type_malformed": "media_type"}
 
 
 @creators
@@ -37,7 +39,9 @@ _FIELD_OF = {"asset.title": "title"}
 def works(request: HttpRequest) -> HttpResponse:
     """My works, newest first."""
     looked_at = Case.objects.filter(asset=OuterRef("pk"), state__in=Case.UNDECIDED)
-    mine = Asset.objects.filter(owner=signed_in(request)).annotate(under_review=Exists(looked_at)).order_by("-pk")
+    drawn = Rendition.objects.filter(asset=OuterRef("pk"), role=Rendition.Role.PREVIEW)
+    marked = Asset.objects.annotate(under_review=Exists(looked_at), has_preview=Exists(drawn))
+    mine = marked.filter(owner=signed_in(request)).order_by("-pk")
     page = Paginator(mine, 24).get_page(request.GET.get("page"))
     return render(request, "web/studio.html", {"page": page})
 
@@ -71,6 +75,26 @@ def _register(request: HttpRequest, form: RegisterForm) -> Asset:
         return register_asset(signed_in(request), scratch, filename=file.name or "", **form.values())
 
 
+@creators
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_by_hash(request: HttpRequest) -> HttpResponse:
+    """Register a work by its fingerprint: the file stays with its creator, who gets a credential to lay beside it."""
+    if request.method != "POST":
+        return render(request, "web/studio_new_hash.html", {"form": HashForm()})
+    form = HashForm(request.POST)
+    if not form.is_valid():
+        return render(request, "web/studio_new_hash.html", {"form": form}, status=422)
+    try:
+        asset = register_hash(signed_in(request), filename="", **form.values())
+    except Problem as problem:
+        form.add_error(_FIELD_OF_HASH.get(problem.code, "sha256"), _words(problem))
+        context = {"form": form, "earlier": problem.extra.get("asset_id")}
+        return render(request, "web/studio_new_hash.html", context, status=problem.status)
+    messages.success(request, _("Registered and signed. The file stayed with you."))
+    return redirect("studio_work", asset.pk)
+
+
 def _words(problem: Problem) -> str:
     return " ".join(part for part in (problem.detail or problem.title, problem.next_step) if part)
 
@@ -100,13 +124,13 @@ def _moving(asset: Asset) -> dict[str, Any]:
 def _still(asset: Asset) -> dict[str, Any]:
     renditions = {file.role: file for file in asset.renditions.all()}
     return {
-        "signed": renditions[Rendition.Role.SIGNED],
-        "preview": renditions[Rendition.Role.PREVIEW],
+        "signed": renditions.get(Rendition.Role.SIGNED),
+        "preview": renditions.get(Rendition.Role.PREVIEW),
         "sealed": is_sealed(asset),
         "people": people_shown(asset, names=True),
         "cases": Case.objects.filter(asset=asset).order_by("-pk"),
         "statements": StatementOfReasons.objects.filter(decision__case__asset=asset, user=asset.owner).select_related(
             "decision"
         ),
-        "manifest": asset.manifests.order_by("-created_at").first(),
+        "manifest": manifests.fitting(asset),
     }

@@ -2,10 +2,15 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from web import assets, desk, home, login_links, office, receipts, register, studio, tokens
+from web import assets, desk, login_links, office, receipts, register, studio, tokens, verify
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", home.home, name="home"),
+    path("", verify.home, name="home"),
+    path("verify/keep/", verify.keep, name="verify_keep"),
+    path("verify/report.json", verify.download, {"form": "report"}, name="verify_report_json"),
+    path("verify/crjson.json", verify.download, {"form": "crjson"}, name="verify_crjson"),
+    path("verify/kept/<uuid:pk>/", verify.kept_report, name="verify_kept"),
+    path("verify/<str:sha256>/", verify.by_hash, name="verify"),
     path("assets/<uuid:pk>/", assets.public_page, name="asset"),
     path("assets/<uuid:pk>/receipt/", receipts.receipt, name="asset_receipt"),
     path("assets/<uuid:pk>/receipt.json", receipts.receipt_json, name="asset_receipt_json"),
@@ -25,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("desk/", desk.desk, name="desk"),
     path("studio/", studio.works, name="studio"),
     path("studio/new/", studio.new, name="studio_new"),
+    path("studio/new/fingerprint/", studio.new_by_hash, name="studio_new_hash"),
     path("studio/<uuid:pk>/", studio.work, name="studio_work"),
     path("jobs/<uuid:pk>/", desk.job, name="job"),
     path("tokens/", tokens.tokens, name="tokens"),

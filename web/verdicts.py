@@ -7,6 +7,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from provenance import codes
+
 Text = str | Promise
 
 
@@ -27,6 +29,13 @@ KNOWN = Verdict(
     "check",
     _("This file carries this office’s credential and has not changed since it was signed."),
     _("The signature fits the bytes, and the register holds an entry for it."),
+)
+KNOWN_BESIDE = Verdict(
+    "ok",
+    "octagon",
+    "check",
+    _("This office holds a credential for exactly this file, which has not changed since it was signed."),
+    _("The credential lies beside the file and covers every byte of it."),
 )
 OURS_ELSEWHERE = Verdict(
     "ok",
@@ -56,6 +65,13 @@ ORIGINAL = Verdict(
     _("This file is registered here, byte for byte, but carries no credential of its own."),
     _("It is the file that the creator sent. The signed copy carries the credential."),
 )
+TRUSTED = Verdict(
+    "ok",
+    "octagon",
+    "check",
+    _("This file carries a credential from a signer on a trusted list, and has not changed since it was signed."),
+    _("Which list, and which version of it, is said below."),
+)
 STRANGER = Verdict(
     "warn",
     "shield",
@@ -70,12 +86,61 @@ BROKEN = Verdict(
     _("The credential in this file does not fit it: the file was changed after it was signed."),
     _("The change may be harmless or not; the credential vouches for nothing any more."),
 )
+DAMAGED_EARLIER = Verdict(
+    "warn",
+    "lozenge",
+    "warning",
+    _("This file is as it was signed, but a file it was made from had already failed its check."),
+    _("What was changed before it came into this file is in this file. Look at the chain below."),
+)
+CLAIMED = Verdict(
+    "warn",
+    "oval",
+    "info",
+    _("Somebody registered exactly this file’s fingerprint here; the office has not seen the file."),
+    _("That is a claim with a date. Send the file, and a credential in it is checked."),
+)
+NOT_YET = Verdict(
+    "warn",
+    "shield",
+    "clock",
+    _("On the date you chose, this file had not been signed yet."),
+    _("A trusted time-stamp shows that it was signed later."),
+)
+REVOKED = Verdict(
+    "bad",
+    "lozenge",
+    "cross",
+    _("The certificate behind this credential was withdrawn: it vouches for nothing."),
+    _("The file may be as it was signed; but whoever held the key may not have been who the certificate names."),
+)
+EXPIRED = Verdict(
+    "warn",
+    "shield",
+    "clock",
+    _("This file is as it was signed, but nothing proves that it was signed while the certificate was in force."),
+    _("A time-stamp from a trusted service would prove it; there is none that counts."),
+)
+BAD_SIGNER = Verdict(
+    "bad",
+    "lozenge",
+    "cross",
+    _("The credential was signed with a certificate that may not sign media."),
+    _("Nothing it says can be relied on."),
+)
 UNREADABLE = Verdict(
     "warn",
     "lozenge",
     "warning",
     _("There is a credential, but this office could not check it."),
     _("That says nothing about the file itself."),
+)
+RECOVERED = Verdict(
+    "ok",
+    "oval",
+    "seal",
+    _("No credential in this file, but it is a registered work, saved again: its credential was found here."),
+    _("Credentials are lost when a file is saved again or sent through a service. Compare it with the work below."),
 )
 ALIKE = Verdict(
     "warn",
@@ -89,29 +154,71 @@ UNKNOWN = Verdict(
     "square",
     "search",
     _("Nothing is known here about this file."),
-    _("It carries no credential and looks like nothing in the register. Most files do; it means nothing."),
+    _("It carries no credential and looks like nothing in the register. Most files are like that; it means nothing."),
 )
 
 
 # Of a valid credential of ours, by what the register knows; a hidden work's own file is not shown as an entry.
-OURS: Mapping[str, Verdict] = {"this_file": OURS_ELSEWHERE, "other_bytes": OTHER_BYTES, "none": UNRECORDED}
+OURS: Mapping[str, Verdict] = {
+    "registered": OURS_ELSEWHERE,
+    "other_bytes": OTHER_BYTES,
+    "unrecorded": UNRECORDED,
+}
 
 
 def verdict(report: Mapping[str, Any]) -> Verdict:
-    """The one line about a file. report: `provenance.verification.Report.as_dict()`."""
-    credential, register = report["credential"], report["register"]
-    match credential["state"]:
-        case "valid" if credential["trust"] == "this_office":
-            return KNOWN if register["exact"] else OURS[register["record"]]
+    """The one line about a file. report: `provenance.verification.Report.as_dict()`.
+
+    What speaks against a file comes first: a failure anywhere is never hidden behind something that holds.
+    """
+    states = {name: one["state"] for name, one in report["verdicts"].items()}
+    register = report["register"]
+    if register.get("claims") and _vouches_for_no_file(report):
+        return CLAIMED
+    match report["credential"]["state"]:
         case "valid":
-            return STRANGER
+            return _intact(report, states)
         case "invalid":
-            return BROKEN
+            return _failed(states)
         case "unreadable":
             return UNREADABLE
     if register["exact"]:
         return ORIGINAL
-    return ALIKE if register["matches"] else UNKNOWN
+    if not register["matches"]:
+        return UNKNOWN
+    return RECOVERED if register["matches"][0]["tier"] == "re_encoded" else ALIKE
+
+
+def _vouches_for_no_file(report: Mapping[str, Any]) -> bool:
+    """No credential of the file's own was read: there is none, or the one over the fingerprint that was claimed."""
+    shown = [one["code"] for one in report["verdicts"]["integrity"]["codes"]]
+    return report["credential"]["state"] == "none" or codes.CLAIMED in shown
+
+
+def _intact(report: Mapping[str, Any], states: Mapping[str, str]) -> Verdict:
+    register, trust = report["register"], report["credential"]["trust"]
+    ours = OURS.get(states["whole_file"], OURS_ELSEWHERE) if trust == "this_office" else None
+    if ours is UNRECORDED:
+        return UNRECORDED
+    if states["ingredients"] == "damaged":
+        return DAMAGED_EARLIER
+    if ours is None:
+        return TRUSTED if trust == "trusted" else STRANGER
+    if register["exact"] and states["whole_file"] == "registered":
+        return KNOWN_BESIDE if states["presence"] == "detached" else KNOWN
+    return ours
+
+
+def _failed(states: Mapping[str, str]) -> Verdict:
+    if states["integrity"] == "broken":
+        return BROKEN
+    if states["revocation"] == "revoked":
+        return REVOKED
+    if states["time"] == "not_yet":
+        return NOT_YET
+    if states["time"] == "expired":
+        return EXPIRED
+    return BAD_SIGNER if states["signer"] == "invalid" else BROKEN
 
 
 EVENTS: Mapping[str, Text] = {
@@ -154,4 +261,9 @@ EVENTS: Mapping[str, Text] = {
     "hold:placed": _("A legal hold was placed"),
     "hold:released": _("A legal hold was released"),
     "log:recovered": _("The log was recovered from its published copy"),
+    "manifest:updated": _("A credential was added to"),
+    "manifest:redacted": _("A statement was removed from a credential"),
+    "trust_list:added": _("A version of a trust list was added"),
+    "certificate:rotated": _("The certificate that signs media was replaced"),
+    "certificate:revoked": _("A certificate was revoked"),
 }

@@ -26,15 +26,16 @@ class Strength(StrEnum):
 
 @dataclass(frozen=True)
 class About:
-    """name: the folder's name. kinds: of media it reads. shares: further source files under detection/ that decide what
-    it computes, part of its digest. preload: modules the nursery imports before it forks. memory: bytes of address
-    space, wall: seconds, both limits of one examination.
+    """name: the folder's name. kinds: of media it reads; media_types: which of those, all if empty. shares: further
+    source files under detection/ that decide what it computes, part of its digest. preload: modules the nursery imports
+    before it forks. memory: bytes of address space, wall: seconds, both limits of one examination.
     """
 
     name: str
     title: str
     version: str
     kinds: tuple[str, ...]
+    media_types: tuple[str, ...] = ()
     shares: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     memory: int = 3 << 30

@@ -15,11 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs
 
 from ledger.durable import make_folder, write_once
 from ledger.keys import KEY_SIZE, BadKey, LogVerifier, SigningKey, read_text
+
+if TYPE_CHECKING:
+    from ledger.keystores.token import TokenStore
 
 _WRAPPED = re.compile(r"vault-([1-9][0-9]*)\.wrapped", re.ASCII)
 
@@ -66,6 +69,16 @@ def open_store(place: Place) -> KeyStore:
 
     files = FileStore(place.folder, place.log_key, place.vault_key)
     return files if not place.spec else Moving(files, _remote(place))
+
+
+def open_token(place: Place) -> "TokenStore":
+    """The PKCS#11 token named by `spec`, for keys of other rooms. Raises BadKey."""
+    from ledger.keystores.token import TokenStore
+
+    found = _remote(place)
+    if not isinstance(found, TokenStore):
+        raise BadKey("a key on a token is named pkcs11:/path/to/library.so?token=LABEL&key=LABEL")
+    return found
 
 
 # Sessions and unwrapped master keys, kept for the life of a process: a fork opens its own.

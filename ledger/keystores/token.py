@@ -73,6 +73,14 @@ class TokenStore(RemoteKeys):
             )
             return bytes(opened[Attribute.VALUE])
 
+    def sign_digest(self, label: str, digest: bytes) -> bytes:
+        """ECDSA over `digest` by the elliptic key pair `label` (CKM_ECDSA): r and s, each as long as the curve."""
+        from pkcs11 import KeyType, Mechanism, ObjectClass
+
+        with self._open() as session:
+            key = session.get_key(object_class=ObjectClass.PRIVATE_KEY, key_type=KeyType.EC, label=label)
+            return bytes(key.sign(digest, mechanism=Mechanism.ECDSA))
+
     def _sign(self, label: str, text: bytes) -> bytes:
         from pkcs11 import Mechanism, ObjectClass
 

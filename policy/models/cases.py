@@ -142,6 +142,7 @@ class Flag(Row):
         DECLARED_SYNTHETIC = "declared_synthetic", "the file declares that it is synthetic"
         CONSENT_WITHDRAWN = "consent_withdrawn", "consent was withdrawn"
         CONSENT_REFUSED = "consent_refused", "consent to publish was refused"
+        COPY_OF_HIDDEN = "copy_of_hidden", "it looks the same as a work that is not shown"
         REVIEWER = "reviewer", "a reviewer"
 
     class State(models.TextChoices):

@@ -18,6 +18,8 @@ PUBLIC_PAGES = {
     "favicon", "login_link", "rules", "rule", "log_checkpoint", "log_key", "log_tile",
     "log_entry_bundle", "log_policy", "log_rotations", "log_promise-key", "log_tsa.crt", "asset_receipt_cose",
     "asset_acknowledgement", "schema", "api_docs",
+    # The verify page needs no account: who checks a file first has none here.
+    "verify", "verify_keep", "verify_kept", "verify_report_json", "verify_crjson",
     # Behind a secret instead of an account: a notice's number and PIN, a consent link.
     "report", "report_done", "notice", "notice_status", "notice_complete", "notice_appeal",
     "notice_close", "consent", "consent_answer", "consent_picture", "consent_receipt", "my_data",
@@ -36,6 +38,11 @@ PUBLIC_API = {
     "/api/v1/log/consistency", "/api/v1/log/leaves", "/api/v1/log/entries/<int>",
     "/api/v1/log/entries/<int>/proof", "/api/v1/log/entries/<int>/receipt.cose",
     "/api/v1/log/acknowledgements/<int>",
+    # What finds a lost credential must be open to whoever holds the file; a kept report, to whoever has its link.
+    "/api/v1/assets/<uuid>/manifest", "/api/v1/softbinding/matches/byBinding",
+    "/api/v1/softbinding/matches/byContent", "/api/v1/softbinding/manifests/<str>",
+    "/api/v1/softbinding/services/supportedAlgorithms", "/api/v1/verifications/kept/<uuid>",
+    "/api/v1/verifications/<str>",
     # With the PIN of a notice in a header, or as the signed-in uploader.
     "/api/v1/decisions/<uuid>/appeals",
 }  # fmt: skip

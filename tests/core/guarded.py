@@ -1,8 +1,10 @@
 """Functions that misbehave, for the guard's tests. They run in guarded children only."""
 
+import ctypes
 import os
 import socket
 import stat
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +30,15 @@ def spin() -> None:
         pass
 
 
+def burn(seconds: float, mib: int = 0) -> int:
+    """Use so much CPU time and touch so much memory; for what is counted, not limited."""
+    touched = b"x" * (mib << 20)
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+    return len(touched)
+
+
 def eat_memory() -> int:
     return len(bytearray(2 << 30))
 
@@ -47,14 +58,20 @@ def connect(port: int) -> str:
 
 
 def connect_below_python(port: int) -> int:
-    """connect(2) through libc, past Python's audit hook: only the kernel's empty network can stop it."""
-    import ctypes
-    import struct
+    """connect(2) through libc, past Python's audit hook: only the kernel can stop it."""
+    return _below_python("connect", port)
 
+
+def bind_below_python(port: int) -> int:
+    return _below_python("bind", port)
+
+
+def _below_python(call: str, port: int) -> int:
+    """0, or the negative number of the error."""
     libc = ctypes.CDLL(None, use_errno=True)
     handle = libc.socket(2, 1, 0)
     address = struct.pack("=H", 2) + struct.pack("!H4s", port, socket.inet_aton("127.0.0.1")) + bytes(8)
-    return int(libc.connect(handle, address, len(address)))
+    return -ctypes.get_errno() if getattr(libc, call)(handle, address, len(address)) else 0
 
 
 def converse(report: Callable[[int, str], None], ask: Callable[[bytes], bytes]) -> str:

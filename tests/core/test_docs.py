@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import yaml
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
+
+from provenance import judgement, media
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = re.compile(r"\bASSAY_[A-Z0-9_]+")
@@ -63,6 +65,40 @@ def test_every_link_between_documents_leads_somewhere() -> None:
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_every_verdict_is_explained_with_every_state_it_can_have() -> None:
+    told: dict[str, set[str]] = {}
+    name = ""
+    for line in (ROOT / "docs" / "provenance.md").read_text().split("Three things behind")[0].splitlines():
+        if line.startswith("| ") and line.count("|") == 5:
+            first, states = line.split("|")[1:3]
+            name = next(iter(re.findall(r"\*\*(\w+)\*\*", first)), name)
+            told.setdefault(name, set()).update(re.findall(r"`(\w+)`", states))
+    assert {name: told.get(name) for name in judgement.STATES} == {
+        name: set(states) for name, states in judgement.STATES.items()
+    }
+
+
+def test_every_format_that_takes_a_credential_inside_is_named() -> None:
+    table = (ROOT / "docs" / "provenance.md").read_text()
+    rows = [line for line in table.splitlines() if "inside and beside" in line]
+    named = {name for row in rows for name in row.split("|")[1].strip().split(", ")}
+    assert named == {media.name_of(media_type) for media_type in media.EMBEDDABLE}
+
+
+def test_the_exit_codes_of_the_commands_are_those_they_tell_themselves() -> None:
+    document = (ROOT / "docs" / "provenance.md").read_text()
+    for command in ("verify", "sign"):
+        table = document.split(f"`manage.py {command} FILE")[1].split("| exit code |")[1].split("\n\n")[0]
+        told = load_command_class("provenance", command).help.split("Exit codes:")[1]
+        assert set(re.findall(r"^\| (\d+) \|", table, re.MULTILINE)) == set(re.findall(r"\b(\d+) ", told)), command
+
+
+def test_every_module_of_provenance_has_its_place_in_the_house() -> None:
+    named = set(re.findall(r"`([a-z_0-9]+)`", (ROOT / "docs" / "architecture.md").read_text()))
+    everywhere = {"__init__", "apps", "models", "tasks", "urls", "api_shapes"}
+    assert {file.stem for file in (ROOT / "provenance").glob("*.py")} - everywhere <= named
 
 
 def test_the_compose_example_is_well_formed_and_names_what_exists() -> None:

@@ -1,13 +1,15 @@
+import errno
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from core import guard
-from core.guard import Limits, Nursery, Unparseable
+from core import guard, isolation, landlock
+from core.guard import ROOT, Limits, Nursery, Unparseable
 from core.problems import Problem
 
 HERE = "tests.core.guarded"
@@ -77,9 +79,48 @@ def test_a_child_reaches_no_network_by_python(nursery: Nursery, trap: socket.soc
 
 
 def test_a_child_reaches_no_network_below_python(nursery: Nursery, trap: socket.socket) -> None:
-    assert nursery.call(f"{HERE}:connect_below_python", {"port": trap.getsockname()[1]}) == -1
+    assert nursery.call(f"{HERE}:connect_below_python", {"port": trap.getsockname()[1]}) < 0
     with pytest.raises(TimeoutError):
         trap.accept()
+
+
+@pytest.mark.skipif(not landlock.refuses_tcp(), reason="this kernel's Landlock knows no network")
+def test_a_child_reaches_no_network_where_a_container_refuses_namespaces(trap: socket.socket) -> None:
+    contained = Nursery("tests.core.guarded_in_a_container")
+    for call, port in (("connect", trap.getsockname()[1]), ("bind", 0)):
+        answer = contained.call(f"tests.core.guarded_in_a_container:{call}_below_python", {"port": port})
+        assert answer == -errno.EACCES
+    contained.close()
+    with pytest.raises(TimeoutError):
+        trap.accept()
+
+
+def test_an_older_landlock_without_network_rules_still_hides_files(tmp_path: Path) -> None:
+    """ABI 3 knows neither network nor scopes: the kernel refuses attributes it does not know, so none are sent."""
+    hidden = tmp_path / "secret"
+    hidden.write_text("a signing key")
+    program = (
+        "import ctypes, sys; from pathlib import Path; from core import landlock; landlock.version = lambda: 3;"
+        "ctypes.CDLL(None).prctl(38, 1, 0, 0, 0); print(landlock.confine(readable=[], writable=[]));"
+        f"\ntry: open({str(hidden)!r}); print('read')\nexcept PermissionError: print('refused')"
+    )
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.split() in (["True", "refused"], ["False", "read"])
+
+
+def test_the_machine_is_asked_in_a_child_what_it_allows(trap: socket.socket) -> None:
+    """Nobody's own process gives its network away for the answer."""
+    assert isolation.available() in (isolation.NAMESPACE, isolation.RULE, isolation.NOTHING)
+    socket.create_connection(trap.getsockname(), timeout=1).close()
+    trap.accept()[0].close()
+
+
+def test_what_a_child_tells_at_length_is_cut_and_members_of_its_own_are_dropped(nursery: Nursery) -> None:
+    rest = {"status": 422, "detail": "d" * 100_000, "next_step": "n" * 100_000, "extra": {"key": "x" * 100_000}}
+    with pytest.raises(Problem) as caught:
+        nursery.call(f"{HERE}:make_up_a_problem", {"rest": rest})
+    assert caught.value.code == "media.odd"
+    assert len(repr(caught.value.as_dict())) < 2000
 
 
 def test_a_child_knows_no_secret_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core import health
+from core import health, isolation
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +34,17 @@ def test_a_costly_check_is_asked_once_in_a_while_and_its_answer_given_meanwhile(
     answers = [health.checks(at_most=30.0) for _ in range(3)]
     assert asked == ["costly", "cheap", "cheap", "cheap"]
     assert [[check.ok for check in found if check.name == "costly"] for found in answers] == [[False]] * 3
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [("namespace", "they have no network"), ("rule", "TCP is closed to them, UDP is not"), ("nothing", "warning: ")],
+)
+def test_the_doctor_says_what_keeps_the_network_from_guarded_children(
+    found: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "available", lambda: found)
+    assert words in next(check.detail for check in health.checks() if check.name == "guard")
 
 
 def test_the_doctor_asks_anew(asked: list[str]) -> None:

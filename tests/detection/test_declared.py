@@ -5,6 +5,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -191,3 +193,22 @@ def test_pillow_is_never_asked_to_decode_the_picture(tmp_path: Path, small: Imag
     buffer = io.BytesIO(media.jpeg(small))
     header_only = buffer.getvalue()[: buffer.getvalue().index(b"\xff\xda")]
     assert read(tmp_path, header_only, "image/jpeg")["strength"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "muxer", "codec"), [("audio/mpeg", "mp3", "libmp3lame"), ("audio/mp4", "ipod", "aac")]
+)
+def test_the_tags_of_a_sound_are_read_and_named_after_its_format(
+    tmp_path: Path, media_type: str, muxer: str, codec: str
+) -> None:
+    out = io.BytesIO()
+    with av.open(out, "w", format=muxer) as container:
+        container.metadata["comment"] = "Made with Google AI"
+        stream: Any = container.add_stream(codec, rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8_000), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    finding = read(tmp_path, out.getvalue(), media_type)
+    assert finding["strength"] == "strong"
+    assert finding["details"]["declarations"][0]["where"] == {"audio/mpeg": "MP3", "audio/mp4": "M4A"}[media_type]

@@ -70,6 +70,9 @@ class Visitor:
 
     def _photograph(self, title: str) -> None:
         PICTURES.mkdir(parents=True, exist_ok=True)
+        # Pictures that are loaded when they come into view are in view in none of these pictures.
+        self.page.evaluate("document.querySelectorAll('img[loading=lazy]').forEach(one => { one.loading = 'eager'; })")
+        self.page.wait_for_load_state("networkidle")
         for width in (1280, 360):
             self.page.set_viewport_size({"width": width, "height": 900})
             for scheme in ("light", "dark"):

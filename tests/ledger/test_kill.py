@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("kill")  # a fresh installation is made once
+
 # A loaded machine may need this long, in seconds, for what takes one or two alone.
 SLOW = 120
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -31,15 +31,6 @@ def leaf_of(type: str) -> dict[str, Any]:
     return leaf
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(settings: Any) -> None:
-    """The slow hash is tested once, where it matters."""
-    settings.PASSWORD_HASHERS = [
-        "django.contrib.auth.hashers.MD5PasswordHasher",
-        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-    ]
-
-
 @pytest.fixture
 def make_asset(db: None) -> MakeAsset:
     def make(owner: User, title: str = "Harbour at noon", source_type: str = "digitalCapture") -> Asset:

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from accounts.models import User
 from core.guard import Unparseable
 from ledger.keys import KeyMissing
-from provenance import authority, guarded
+from provenance import authority, certificates, guarded
 from provenance.models import Manifest
 from tests.provenance.conftest import Register
 
@@ -30,7 +30,7 @@ def fresh_keys(db: None, settings: object, tmp_path: Path) -> Path:
 
 def test_the_key_files_are_for_their_owner_alone(fresh_keys: Path) -> None:
     authority.this_office()
-    assert {path.name for path in fresh_keys.iterdir()} == {"root.key", "leaf.key", "root.pem", "chain.pem"}
+    assert {path.name for path in fresh_keys.iterdir()} == {"root.key", "leaf.key", "tsa.key", "root.pem", "chain.pem"}
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in fresh_keys.iterdir())
     assert fresh_keys.stat().st_mode & 0o777 == 0o700
     assert [path.name for path in fresh_keys.parent.iterdir()] == ["c2pa"]
@@ -40,7 +40,7 @@ def test_the_certificates_are_what_c2pa_asks_for(fresh_keys: Path) -> None:
     leaf, root = x509.load_pem_x509_certificates(authority.this_office().chain.encode())
     leaf.verify_directly_issued_by(root)
     purposes = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    assert set(purposes.value) == {ExtendedKeyUsageOID.EMAIL_PROTECTION, authority.CLAIM_SIGNING}
+    assert set(purposes.value) == {ExtendedKeyUsageOID.EMAIL_PROTECTION, certificates.CLAIM_SIGNING}
     usage = leaf.extensions.get_extension_for_class(x509.KeyUsage)
     assert usage.critical
     assert usage.value.digital_signature
@@ -101,10 +101,11 @@ def test_the_private_key_never_enters_the_child(
 
     monkeypatch.setattr(guarded._nursery, "call", call)
     register(alice, photo)
-    key = (authority.this_office().folder / "leaf.key").read_text()
-    body = "".join(key.splitlines()[1:-1])
-    assert len(seen) == 4  # describe, read, sign, read back
-    assert not any("PRIVATE" in one or body in one for one in seen)
+    secrets = [path.read_text().partition("-----BEGIN CERTIFICATE")[0] for path in authority.folder().glob("*.key")]
+    bodies = ["".join(text.splitlines()[1:-1]) for text in secrets]
+    assert len(bodies) == 3  # root, leaf, time
+    assert len(seen) >= 4  # describe, read, sign, read back
+    assert not any("PRIVATE" in one or body in one for one in seen for body in bodies)
 
 
 def test_the_web_process_loads_neither_the_c2pa_library_nor_a_decoder() -> None:

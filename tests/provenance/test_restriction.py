@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.http import FileResponse
+from django.http.response import HttpResponseBase
 
 from accounts.models import User
 from core.problems import Conflict, Forbidden, NotFound, Problem
@@ -17,7 +18,8 @@ def work(photo: bytes, alice: User, register: Register) -> Asset:
     return register(alice, photo)
 
 
-def _length(response: FileResponse) -> int:
+def _length(response: HttpResponseBase) -> int:
+    assert isinstance(response, FileResponse)
     size = sum(map(len, response))
     close_files(response)
     return size

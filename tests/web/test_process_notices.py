@@ -1,6 +1,7 @@
 """Reporting without an account, and coming back with number and PIN."""
 
 import datetime as dt
+import hashlib
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from accounts.models import User
 from core.clock import now
 from policy.models import Appeal, Notice
 from provenance.models import Asset
+from provenance.registration import register_hash
 from tests.web import stage
 
 pytestmark = pytest.mark.django_db
@@ -101,12 +103,27 @@ def test_a_wrong_answer_is_named_beside_its_question_and_nothing_is_filed(
     assert not Notice.objects.exists()
 
 
-def test_an_empty_file_and_a_text_file_are_refused_in_words(client: Client) -> None:
-    for data in (b"", b"not a picture at all"):
+def test_an_empty_file_and_half_a_picture_are_refused_in_words(client: Client, photo: bytes) -> None:
+    for data in (b"", photo[:5000]):
         answer = report(client, asset="", file=SimpleUploadedFile("a.jpg", data, "image/jpeg"))
         assert answer.status_code == 422
         assert 'class="error-summary"' in answer.content.decode()
     assert not Notice.objects.exists()
+
+
+def test_a_report_on_a_text_is_filed_under_its_hash_by_which_it_may_be_registered(client: Client, alice: User) -> None:
+    """Any kind of file may be reported; of those that are not pictures the office can say by the hash alone."""
+    letter = b"I, Dana, agree to everything.\n"
+    sha256 = hashlib.sha256(letter).hexdigest()
+
+    def reported() -> Asset | None:
+        answer = report(client, asset="", file=SimpleUploadedFile("a.txt", letter, "text/plain"))
+        assert answer.status_code == 302
+        return Notice.objects.filter(file_sha256=sha256).latest("created_at").asset
+
+    assert reported() is None
+    work = register_hash(alice, sha256=sha256, size=len(letter), media_type="text/plain", title="A letter")
+    assert reported() == work
 
 
 def test_a_report_needs_the_forms_own_token(work: Asset) -> None:

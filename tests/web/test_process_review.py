@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from core import storage
 from core.clock import now
 from ledger.models import Entry
 from policy import cases
 from policy.models import Case, Decision, MediaView, StatementOfReasons
 from provenance.models import Asset
+from provenance.registration import register_asset
+from tests.provenance import media_made
 from tests.web import stage
 
 pytestmark = pytest.mark.django_db
@@ -141,6 +144,32 @@ def test_unsealing_logs_the_reason_and_then_goes_step_by_step(rita: User, case: 
     assert "seal-soft" in browser.get(at(case)).content.decode()
     assert "seal-open" in browser.get(at(case) + "?seal=open").content.decode()
     assert body(browser.get(at(case, "media/"))).startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize(
+    ("media_type", "words", "disposition", "served_as"),
+    [
+        ("audio/wav", "<audio ", "inline", "audio/wav"),
+        ("audio/ogg", "<audio ", "inline", "audio/ogg"),
+        ("video/quicktime", "<video ", "inline", "video/quicktime"),
+        ("image/svg+xml", "Download the file under review", "attachment", "image/svg+xml"),
+        ("application/pdf", "Download the file under review", "attachment", "application/pdf"),
+        ("text/plain", "Download the file under review", "attachment", "application/octet-stream"),
+    ],
+)
+def test_a_reviewer_hears_sees_or_downloads_a_work_of_any_kind(
+    media_type: str, words: str, disposition: str, served_as: str, alice: User, rita: User
+) -> None:
+    with storage.receive([media_made.make(media_type)]) as scratch:
+        case = stage.notice(register_asset(alice, scratch, title="A work"))[0].case
+    browser = stage.browser(rita)
+    assert words not in browser.get(at(case) + "?seal=open").content.decode()
+    browser.post(at(case, "unseal/"), {"reason": "To compare with the notice"})
+    assert words in browser.get(at(case) + "?seal=open").content.decode()
+    answer = browser.get(at(case, "media/?clip"))
+    assert (answer["Content-Disposition"].partition(";")[0], answer["Content-Type"]) == (disposition, served_as)
+    assert answer["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert len(body(answer)) > 20
 
 
 def test_the_reason_of_one_reviewer_opens_nothing_for_another(rita: User, ravi: User, case: Case) -> None:

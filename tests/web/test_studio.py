@@ -9,7 +9,9 @@ from django.test import Client
 from accounts.models import User
 from core.models import Job
 from ledger.models import Entry
+from provenance import media
 from provenance.models import Asset
+from tests.provenance import media_made
 
 pytestmark = pytest.mark.django_db
 Settle = Callable[[], None]
@@ -54,6 +56,32 @@ def test_a_work_is_registered_watched_and_taken_home(studio: Client, photo: byte
     assert "Rocket" in studio.get("/studio/").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("media_type", "drawn", "words"),
+    [
+        ("audio/mpeg", True, "not examined: “Noise and compression inconsistency” reads pictures, video, not sound."),
+        ("video/avi", True, "One picture from the video."),
+        ("image/heic", True, "image/heic, 128 × 85"),
+        ("application/pdf", False, "reads pictures, video, not documents."),
+        ("image/svg+xml", False, "cannot read files of this kind (SVG)."),
+        ("text/plain", False, "reads pictures, video, not other files."),
+        ("audio/ogg", True, "How loud it is from beginning to end."),
+    ],
+)
+def test_a_work_of_any_kind_has_its_pages(
+    media_type: str, drawn: bool, words: str, studio: Client, photo: bytes, settle: Settle
+) -> None:
+    upload = SimpleUploadedFile(f"work{media.suffix(media_type)}", media_made.make(media_type))
+    studio.post("/studio/new/", form(photo, file=upload))
+    asset = Asset.objects.get()
+    settle()
+    for address in (f"/studio/{asset.pk}/", f"/assets/{asset.pk}/"):
+        page = studio.get(address).content.decode()
+        assert words in page, address
+        assert (f'src="/assets/{asset.pk}/preview/"' in page) is drawn, address
+    assert (f"/assets/{asset.pk}/preview/" in studio.get("/studio/").content.decode()) is drawn
+
+
 def test_a_failed_examination_is_visible(studio: Client, photo: bytes, settle: Settle) -> None:
     studio.post("/studio/new/", form(photo))
     Job.objects.update(state=Job.State.FAILED, error_code="job.died", error_detail="The worker died 3 times.")
@@ -70,7 +98,7 @@ def test_a_failed_examination_is_visible(studio: Client, photo: bytes, settle: S
         ({"file": ""}, "This field is required"),
         ({"source_type": "dreamt"}, "not one of the available choices"),
         ({"file": SimpleUploadedFile("x.jpg", b"")}, "No byte arrived"),
-        ({"file": SimpleUploadedFile("x.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>")}, "does not accept SVG"),
+        ({"file": SimpleUploadedFile("x.svg", b"<svg onload='x()'/>")}, "cannot be registered as a drawing"),
         ({"title": "a\u202eb"}, "title"),
     ],
 )

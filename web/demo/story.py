@@ -37,7 +37,7 @@ def register(stage: Stage) -> None:
         shutil.copyfileobj(source, target)
     stage.props |= {"asset": asset, "signed": signed}
     stage.show("signed file", signed)
-    stage.show("manifest", f"sha256:{asset.manifests.get().sha256}")
+    stage.show("manifest", f"sha256:{asset.manifests.get(form='embedded').sha256}")
     stage.page(f"/studio/{asset.pk}/")
 
 

@@ -10,8 +10,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
 from core.clock import now
-from detection import registry
+from detection import examination, registry
 from detection.models import Run
+from provenance.models import Asset, Rendition
 
 register = template.Library()
 
@@ -134,6 +135,18 @@ def get(mapping: Mapping[str, object], key: str) -> object:
 def detector_title(name: str) -> str:
     """A detector's title; one that was removed since is called by its name."""
     return next((info.title for info in registry.all_detectors() if info.name == name), name)
+
+
+@register.filter
+def drawn(asset: Asset) -> bool:
+    """Whether the office has a picture of the work: of drawings, documents and works never sent it has none."""
+    return asset.renditions.filter(role=Rendition.Role.PREVIEW).exists()
+
+
+@register.filter
+def unexamined(asset: Asset) -> list[str]:
+    """What no detector could look at, and why: “not examined: …”, each reason once."""
+    return list(dict.fromkeys(why for _, why in examination.unexamined(asset)))
 
 
 @register.filter

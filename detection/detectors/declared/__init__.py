@@ -5,8 +5,8 @@ from detection.detectors import About
 ABOUT = About(
     name="declared",
     title="Declared origin",
-    version="1.0",
-    kinds=("image", "video"),
+    version="1.1",
+    kinds=("image", "video", "audio", "document"),
     shares=("hostile_text.py",),
     preload=("detection.detectors.declared.detector", "provenance.c2pa"),
     wall=60.0,

@@ -14,7 +14,7 @@ from detection.detectors import Reading, Report, Strength, as_result
 from detection.detectors.declared import credential, places
 from detection.detectors.declared.places import Said
 from detection.hostile_text import readable
-from provenance import c2pa
+from provenance import c2pa, media
 
 MOST = 40  # declarations that are passed on
 QUOTED = 120  # characters in a sentence; the details carry up to 500
@@ -61,7 +61,7 @@ class Meaning(StrEnum):
 def examine(path: str, media_type: str, out: str, report: Report) -> dict[str, Any]:
     """See the module; shape of the result in `detection.detectors`."""
     report(10, "Reading Content Credentials")
-    shown = c2pa.read(Path(path), media_type, anchors={})
+    shown = c2pa.read(Path(path), media_type, anchors=[])
     store = shown.get("store") if isinstance(shown.get("store"), dict) else {}
     report(50, "Reading metadata")
     said = [*credential.declarations(store or {}), *_metadata(Path(path), media_type)]
@@ -75,8 +75,8 @@ def examine(path: str, media_type: str, out: str, report: Report) -> dict[str, A
 
 def _metadata(path: Path, media_type: str) -> Iterator[Said]:
     yield from places.xmp(path)
-    if media_type.startswith("video/"):
-        yield from places.mp4_tags(path)
+    if media_type in media.DEMUXERS:
+        yield from places.container_tags(path, media_type)
         return
     if media_type == "image/png":
         yield from places.png_text(path)

@@ -17,8 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
+import pillow_heif
 from PIL import ExifTags, Image, ImageFile, IptcImagePlugin
 
+from provenance import media
+
+pillow_heif.register_heif_opener(thumbnails=False)
 MAX_VALUE = 64 << 10  # bytes of one value that are looked at
 MAX_XMP = 1 << 20
 MAX_PACKETS = 8
@@ -119,7 +123,7 @@ def exif_and_iim(path: Path) -> Iterator[Said]:
     """EXIF 3.0 tags and IPTC-IIM data sets that name tools; headers only."""
     with warnings.catch_warnings(), suppress(Exception):  # Pillow's metadata readers raise whatever the bytes make them
         warnings.simplefilter("ignore")
-        with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as image:
+        with Image.open(path, formats=("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF")) as image:
             yield from list(_exif(image))
             yield from list(_iim(image))
 
@@ -153,15 +157,16 @@ def _text(value: str | bytes) -> str:
     return value[:MAX_VALUE].decode("utf-8", "replace") if isinstance(value, bytes) else value[:MAX_VALUE]
 
 
-def mp4_tags(path: Path) -> Iterator[Said]:
+def container_tags(path: Path, media_type: str) -> Iterator[Said]:
     """Container and stream tags as FFmpeg names them."""
     with (
         suppress(av.error.FFmpegError),
         path.open("rb") as file,
-        av.open(file, "r", format="mov", metadata_errors="replace") as container,
+        av.open(file, "r", format=media.DEMUXERS[media_type], metadata_errors="replace") as container,
     ):
+        kind = media.name_of(media_type)
         for name, value in container.metadata.items():
-            yield Said("MP4", name[:79], value[:MAX_VALUE])
+            yield Said(kind, name[:79], value[:MAX_VALUE])
         for stream in container.streams:
             for name, value in stream.metadata.items():
-                yield Said(f"MP4 {stream.type} stream", name[:79], value[:MAX_VALUE])
+                yield Said(f"{kind} {stream.type} stream", name[:79], value[:MAX_VALUE])

@@ -50,7 +50,7 @@ class Inconsistency:
 def examine(path: str, media_type: str, out: str, report: Report) -> dict[str, Any]:
     """See the module; shape of the result in `detection.detectors`. Raises Problem."""
     if media_type.startswith("video/"):
-        return _examine_video(path, out, report)
+        return _examine_video(path, media_type, out, report)
     report(10, "Decoding the picture")
     picture = read_picture(path)
     report(30, "Measuring fine noise")
@@ -62,10 +62,10 @@ def examine(path: str, media_type: str, out: str, report: Report) -> dict[str, A
     return as_result(_reading(found, picture, out, details), *([saved_twice] if saved_twice else []))
 
 
-def _examine_video(path: str, out: str, report: Report) -> dict[str, Any]:
+def _examine_video(path: str, media_type: str, out: str, report: Report) -> dict[str, Any]:
     """The frame that deviates most is drawn; every sampled frame is on the time line."""
     timeline, best = [], None
-    for index, (seconds, picture) in enumerate(read_frames(path, FRAMES)):
+    for index, (seconds, picture) in enumerate(read_frames(path, media_type, FRAMES)):
         report(10 + index * 80 // FRAMES, f"Examining the frame at {seconds} s")
         found = inconsistency(picture)
         timeline.append({"seconds": seconds, "peak": f"{found.peak:.2f}", "isolation": f"{found.isolation:.2f}"})

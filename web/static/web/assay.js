@@ -55,7 +55,7 @@
       const show = () => {
         const file = input.files[0];
         if (chosen) chosen.textContent = file ? `${file.name} · ${size(file.size)}` : "";
-        if (file && zone.dataset.drop === "send") input.form.requestSubmit();
+        if (file) input.dispatchEvent(new CustomEvent("assay:chosen", { bubbles: true }));
       };
       zone.addEventListener("dragenter", (event) => { event.preventDefault(); depth += 1; zone.dataset.over = ""; });
       zone.addEventListener("dragleave", () => { depth -= 1; if (depth <= 0) delete zone.dataset.over; });
@@ -83,7 +83,7 @@
 
   // form[data-upload]: sends a file with a progress bar; the answer replaces the page, as without JavaScript.
   const send = (form) => {
-    const bar = form.querySelector("progress");
+    const bar = form.querySelector("progress.sending") || form.querySelector("progress");
     const note = form.querySelector("[data-note]");
     const input = form.querySelector('input[type="file"]');
     const limit = Number(form.dataset.limit || 0);
@@ -106,7 +106,8 @@
       if (!event.lengthComputable || !bar) return;
       const percent = Math.floor((event.loaded / event.total) * 100);
       bar.value = percent;
-      if (note) note.textContent = percent < 100 ? `Sending, ${percent} %` : "Sent. Testing the piece …";
+      const sending = form.dataset.sending || "Sending, {n} %", sent = form.dataset.sent || "Sent. Testing the piece …";
+      if (note) note.textContent = percent < 100 ? sending.replace("{n}", percent) : sent;
     });
     xhr.addEventListener("load", () => {
       const target = new URL(xhr.responseURL || form.action, location.href);
@@ -123,6 +124,7 @@
       const fresh = document.querySelector("main");
       ready(fresh);
       window.htmx?.process(fresh);
+      fresh.dispatchEvent(new CustomEvent("assay:page", { bubbles: true }));
       window.scrollTo({ top: 0 });
       (fresh.querySelector(".error-summary") || fresh).focus({ preventScroll: true });
     });
