@@ -434,7 +434,7 @@ _ROWS: Final[tuple[tuple[str, str, Step], ...]] = (
     ("assay.unreadable", "The file carries a credential that is damaged beyond reading.", Step.ORIGINAL),
     (
         "assay.stampedLater",
-        "A trusted time-stamp shows that this was signed only after the date you chose.",
+        "Its trusted time-stamp is later than the date you chose; nothing shows that it had been signed by then.",
         Step.DATE,
     ),
     (

@@ -119,8 +119,8 @@ class SigningTime:
 
     state: stamped (a trusted time-stamp says when, and the certificate was in force then), unstamped (no time-stamp;
     the certificate was in force at the date of judging), untrusted_stamp (the same, and there is a stamp that counts
-    for nothing), expired (the certificate was not in force at the moment that counts), not_yet (a trusted time-stamp
-    shows that it was signed after the date of judging), absent (nothing is signed).
+    for nothing), expired (the certificate was not in force at the moment that counts), not_yet (its trusted time-stamp
+    is later than the date of judging: nothing shows that it had been signed by then), absent (nothing is signed).
     at: the trusted time-stamp's time. authority: its name, when it is trusted. moment: the moment that counted.
     replaced: codes of the library, made by its own clock, that this judgement replaces. codes: those it gives instead.
     """
@@ -145,7 +145,8 @@ def judge_time(
     """When the active manifest was signed, as of the policy's date.
 
     found: what provenance.c2pa.read returned, read with the anchors of the same policy. discredited: whether the stamps
-    of this certificate count for nothing. A trusted stamp made after `as_of` shows that it was not signed by then.
+    of this certificate count for nothing. Of what bears a trusted stamp made after `as_of`, nothing shows that it had
+    been signed by then.
     """
     store = mapping(found.get("store"))
     signature, manifest = _signature(found), active(store)

@@ -104,8 +104,8 @@ NOT_YET = Verdict(
     "warn",
     "shield",
     "clock",
-    _("On the date you chose, this file had not been signed yet."),
-    _("A trusted time-stamp shows that it was signed later."),
+    _("Nothing shows that this file had been signed by the date you chose."),
+    _("Its trusted time-stamp is later than that."),
 )
 REVOKED = Verdict(
     "bad",

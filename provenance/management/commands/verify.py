@@ -33,7 +33,7 @@ class Command(FileCommand):
         "Print what this office can say about files: each verdict with its reason and raw codes, the register, the "
         "ledger. Exit codes: 0 every credential is valid; 1 one is invalid; 2 one is missing or unreadable, or the "
         "file is refused; 3 one is intact, but not vouched for: an unknown signer, earlier files that failed or were "
-        "not checked, other bytes than the register's, signed after the date of judging, or only a fingerprint that "
+        "not checked, other bytes than the register's, stamped after the date of judging, or only a fingerprint that "
         "somebody claimed; 64 wrong usage; 66 a file cannot be opened; 78 this office is not set up."
     )
 
