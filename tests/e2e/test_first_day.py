@@ -43,7 +43,8 @@ def test_the_whole_story_in_the_browser(office: Office, visitor: Visitors, photo
     _ravi_overturns(visitor, appeal)
     _greta_exports(visitor, office, tmp_path)
     _dana_is_forgotten(visitor, consent_link)
-    assert office.manage("check_log", check=False).returncode == 0
+    checked = office.manage("check_log", check=False)
+    assert checked.returncode == 0, checked.stdout
 
 
 def _alice_registers_and_gets_a_receipt(visitor: Visitors, photograph: Path, tmp_path: Path) -> str:

@@ -21,12 +21,13 @@ LONG = "Fishermen mending nets at the old harbour of Valparaíso, seen from the 
 
 REGISTER = """
 import sys
-from accounts.models import Membership, Organisation, Role, User
+from accounts.models import Role, User
+from accounts.people import create_person
 from core.storage import open_file, receive
 from provenance.registration import register_asset
-person, _ = User.objects.get_or_create(email="{email}", defaults={{"name": "Somebody"}})
-home, _ = Organisation.objects.get_or_create(name="Elsewhere")
-Membership.objects.get_or_create(user=person, organisation=home, role=Role.CREATOR)
+person = User.objects.filter(email="{email}").first() or create_person(
+    "{email}", "Somebody", roles=[Role.CREATOR], organisation="Elsewhere"
+)
 with receive([open({source!r}, "rb").read()]) as scratch:
     asset = register_asset(person, scratch, title={title!r})
 with open_file(asset.rendition("signed").key) as file:

@@ -156,7 +156,7 @@ def test_a_missed_deadline_is_marked_once_and_stays_missed(asset: Asset, file_no
 
 def test_forensics_is_no_reason_to_look(asset: Asset) -> None:
     """I8: there is no origin through which a detector's opinion could raise a flag."""
-    known = {"notice", "declared_synthetic", "consent_withdrawn", "consent_refused", "reviewer"}
+    known = {"notice", "declared_synthetic", "consent_withdrawn", "consent_refused", "reviewer", "copy_of_hidden"}
     assert set(Flag.Origin.values) == known
     with pytest.raises(Problem):
         flags.raise_flag(asset, "forensics")
