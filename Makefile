@@ -60,7 +60,7 @@ test: $(TEST_STAMP) ## Everything that proves the product
 	@scripts/test
 
 .PHONY: bench
-bench: $(BENCH_STAMP) ## Print every figure the documents quote, with the machine they were taken on (25 minutes)
+bench: $(BENCH_STAMP) ## Print every figure the documents quote, with the machine they were taken on (15 minutes)
 	@for file in guard ledger; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
 
 .PHONY: load

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 # Before this folder, in which `ledger` would be this file and not the product.
@@ -27,7 +26,7 @@ from benchmarks import (
 )
 from benchmarks.ledger_server import ROOT, BenchmarkError, Server
 from benchmarks.ledger_sizes import FULL, QUICK, Sizes
-from benchmarks.ledger_table import NUMBERS, Figure, Results, in_order, machine, parse, quote
+from benchmarks.ledger_table import NUMBERS, Figure, Results, in_order, machine, parse, quote, retaken
 
 RECORDED = ROOT / "benchmarks" / "results" / "ledger.json"
 
@@ -73,16 +72,6 @@ def measure(wanted: set[str], sizes: Sizes, quick: bool) -> tuple[Results, list[
     return Results(described, quick, in_order(figures)), failures
 
 
-def retaken(recorded: Results, again: Results) -> Results:
-    """The recorded run with some figures taken again, each of which says that it is from a run of its own.
-
-    Of use where the machine was disturbed. A figure that is a ratio is taken with its peer, so it stays one.
-    """
-    new = {one.number: replace(one, note=f"{one.note}; taken again in a run of its own") for one in again.figures}
-    figures = [one for one in recorded.figures if one.number not in new]
-    return replace(recorded, figures=in_order([*figures, *new.values()]))
-
-
 def write_readme(results: Results) -> None:
     readme = ROOT / "README.md"
     readme.write_text(quote(readme.read_text(), results))
@@ -104,6 +93,8 @@ def main() -> int:
     wanted = set(options.only.split(",")) if options.only else set(NUMBERS)
     if not wanted <= set(NUMBERS):
         parser.error(f"--only takes {', '.join(NUMBERS)}")
+    if options.retake and not options.only:
+        parser.error("--retake replaces single figures: name them with --only")
     if options.write_readme and options.quick:
         parser.error("--write-readme never quotes a quick run: leave out --quick")
     failures: list[str] = []

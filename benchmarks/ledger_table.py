@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,6 +81,19 @@ def quote(readme: str, results: Results) -> str:
         raise ValueError("a quick run is never quoted: leave out --quick")
     before = quoted(readme)
     return readme.replace(f"{BEGIN}\n{before}{END}", f"{BEGIN}\n{results.table()}{END}")
+
+
+def retaken(recorded: Results, again: Results) -> Results:
+    """The recorded run with some figures taken again, each of which says that it is from a run of its own.
+
+    Of use where the machine was disturbed. A figure that is a ratio is taken with its peer, so it stays one. Raises
+    ValueError for a quick run.
+    """
+    if again.quick:
+        raise ValueError("a quick run is never quoted: leave out --quick")
+    new = {one.number: replace(one, note=f"{one.note}; taken again in a run of its own") for one in again.figures}
+    figures = [one for one in recorded.figures if one.number not in new]
+    return replace(recorded, figures=in_order([*figures, *new.values()]))
 
 
 def in_order(figures: list[Figure]) -> list[Figure]:
