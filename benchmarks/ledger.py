@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 # Before this folder, in which `ledger` would be this file and not the product.
@@ -71,16 +70,6 @@ def measure(wanted: set[str], sizes: Sizes, quick: bool) -> tuple[Results, list[
     return Results(described, quick, LEDGER.in_order(figures)), failures
 
 
-def retaken(recorded: Results, again: Results) -> Results:
-    """The recorded run with some figures taken again, each of which says that it is from a run of its own.
-
-    Of use where the machine was disturbed. A figure that is a ratio is taken with its peer, so it stays one.
-    """
-    new = {one.number: replace(one, note=f"{one.note}; taken again in a run of its own") for one in again.figures}
-    figures = [one for one in recorded.figures if one.number not in new]
-    return replace(recorded, figures=LEDGER.in_order([*figures, *new.values()]))
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the ledger's targets against its peers.")
     parser.add_argument("--only", metavar="T1,T3", help="these targets only")
@@ -95,6 +84,8 @@ def main() -> int:
     wanted = set(options.only.split(",")) if options.only else set(LEDGER.numbers)
     if not wanted <= set(LEDGER.numbers):
         parser.error(f"--only takes {', '.join(LEDGER.numbers)}")
+    if options.retake and not options.only:
+        parser.error("--retake replaces single figures: name them with --only")
     if options.write_readme and options.quick:
         parser.error("--write-readme never quotes a quick run: leave out --quick")
     failures: list[str] = []
@@ -104,7 +95,7 @@ def main() -> int:
     else:
         results, failures = measure(wanted, QUICK if options.quick else FULL, options.quick)
     if options.retake:
-        results = retaken(parse(LEDGER.recorded.read_text()), results)
+        results = LEDGER.retaken(parse(LEDGER.recorded.read_text()), results)
     print(LEDGER.table(results))
     for failure in failures:
         print(failure, file=sys.stderr)

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,6 +70,18 @@ class Block:
 
     def in_order(self, figures: list[Figure]) -> list[Figure]:
         return sorted(figures, key=lambda figure: self.numbers.index(figure.number))
+
+    def retaken(self, recorded: Results, again: Results) -> Results:
+        """The recorded run with some figures taken again, each of which says that it is from a run of its own.
+
+        Of use where the machine was disturbed. A figure that is a ratio is taken with its peer, so it stays one. Raises
+        ValueError for a quick run.
+        """
+        if again.quick:
+            raise ValueError("a quick run is never quoted: leave out --quick")
+        new = {one.number: replace(one, note=f"{one.note}; taken again in a run of its own") for one in again.figures}
+        figures = [one for one in recorded.figures if one.number not in new]
+        return replace(recorded, figures=self.in_order([*figures, *new.values()]))
 
     def table(self, results: Results) -> str:
         """Markdown, ended by a newline."""

@@ -62,6 +62,17 @@ def test_a_new_run_replaces_what_the_readme_quoted_and_leaves_the_rest() -> None
     assert LEDGER.quote(renewed, a_whole_run()) == renewed
 
 
+def test_a_figure_taken_again_stands_in_its_place_and_says_so() -> None:
+    again = replace(a_whole_run(), figures=[Figure("T2", "a figure", "≥ 1x", "1.5x", ok=True, note="alone")])
+    merged = LEDGER.retaken(a_whole_run(), again).figures
+    assert [figure.number for figure in merged] == list(LEDGER.numbers)
+    changed = [figure for figure in merged if figure not in a_whole_run().figures]
+    assert [(one.number, one.measured) for one in changed] == [("T2", "1.5x")]
+    assert changed[0].note == "alone; taken again in a run of its own"
+    with pytest.raises(ValueError, match="quick run"):
+        LEDGER.retaken(a_whole_run(), replace(again, quick=True))
+
+
 def test_a_quick_run_is_never_quoted() -> None:
     with pytest.raises(ValueError, match="quick run"):
         LEDGER.quote(README, replace(a_whole_run(), quick=True))
