@@ -203,20 +203,43 @@ class _File:
 
 
 def _judged(file: _File, anchors: Sequence[Anchor]) -> dict[str, Any]:
-    """Signers by the lists of signers alone. A time-stamp is judged by a second reading, with the lists of authorities
-    of time alone; nothing is taken from that one but what it says of the time. Raises C2paError.
+    """Signers by the lists of signers alone, time-stamps by those of authorities of time alone. Raises C2paError.
 
-    Of one reading the library asks every list about both: an authority that issues certificates to signers could make
-    itself stamps of any date.
+    Of one reading the library asks every list about both, and says which one vouched: an authority that issues
+    certificates to signers could make itself stamps of any date. Where a list vouched for what it is not for, its
+    verdicts are taken from two readings with the lists apart.
     """
-    with file.opened(_of(anchors, SIGNER)) as reader:
-        told = _told(reader, detached=file.sidecar is not None)
+    signers, stampers = _of(anchors, SIGNER), _of(anchors, TSA)
+    if not any(one.get("allowed") for one in signers):  # of these the library names no list
+        told = _reading(file, [*signers, *(one for one in stampers if one["pem"] not in _pems(signers))])
+        if _own_kind_vouched(told, signers, stampers):
+            return told
+    told = _reading(file, signers)
     store = told.get("store") or {}
-    _name_single(store, _of(anchors, SIGNER))
+    _name_single(store, signers)
     if any(code.startswith("timeStamp.") for code in status_codes(results(store))):
-        with file.opened(_of(anchors, TSA), stamps=True) as reader:
-            views.take_time(told, _told(reader, detached=file.sidecar is not None))
+        views.take_time(told, _reading(file, stampers, stamps=True))
     return told
+
+
+def _reading(file: _File, anchors: Sequence[Anchor], **options: bool) -> dict[str, Any]:
+    with file.opened(anchors, **options) as reader:
+        return _told(reader, detached=file.sidecar is not None)
+
+
+def _own_kind_vouched(told: Mapping[str, Any], signers: Sequence[Anchor], stampers: Sequence[Anchor]) -> bool:
+    """Whether only lists of signers vouched for signers, and only those of authorities of time for time-stamps, in
+    this credential and in all before it. Lists with the same certificates vouch for the same."""
+    may_sign, may_stamp = _pems(signers), _pems(stampers)
+    pem_of = {one["uri"]: one["pem"] for one in (*stampers, *signers)}
+    for for_stamp, uri in views.vouchers((told.get("store") or {}).get("validation_results")):
+        if pem_of.get(uri) not in (may_stamp if for_stamp else may_sign):
+            return False
+    return True
+
+
+def _pems(anchors: Sequence[Anchor]) -> set[str]:
+    return {one["pem"] for one in anchors}
 
 
 def _of(anchors: Sequence[Anchor], *kinds: str) -> list[Anchor]:

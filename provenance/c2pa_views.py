@@ -1,6 +1,7 @@
 """What is taken from the C2PA library's several views of one file. Pure; for guarded children, on strangers' words."""
 
 import base64
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from provenance import codes
 from provenance.manifest_reading import KINDS, active, mappings, text
 
 HASHES: Final = ("c2pa.hash.data", "c2pa.hash.bmff", "c2pa.hash.boxes", "c2pa.hash.collection")
+_FOUND_IN: Final = re.compile(r".*, found in \[([^\]]*)\] trust anchors")
 # Codes that depend on the time of signing, which a trusted stamp tells.
 _BY_THE_CLOCK: Final = frozenset({codes.EXPIRED, codes.INSIDE_VALIDITY, codes.OUTSIDE_VALIDITY})
 
@@ -42,6 +44,27 @@ def _hex(value: Any) -> str:
         return base64.b64decode(value[4:-1], validate=True).hex()
     except ValueError:
         return ""
+
+
+# --- Which list vouched ------------------------------------------------------------------------------------------
+
+
+def vouchers(results: Any) -> Iterator[tuple[bool, str]]:
+    """(for a time-stamp, not a signer; URI of the list that vouched, "" if none is told) of every certificate that was
+    trusted, in the active manifest and in all before it. The library tells it in words alone, after the name that a
+    certificate gives itself."""
+    if isinstance(results, dict):
+        if results.get("code") == codes.STAMP_TRUSTED:
+            yield True, str(results.get("explanation")).rpartition(", trust list: ")[2]
+        elif results.get("code") == codes.TRUSTED:
+            found = _FOUND_IN.fullmatch(str(results.get("explanation")))
+            yield False, found[1] if found else ""
+        else:
+            for one in results.values():
+                yield from vouchers(one)
+    elif isinstance(results, list):
+        for one in results:
+            yield from vouchers(one)
 
 
 # --- The time, from a reading of its own -------------------------------------------------------------------------

@@ -114,8 +114,8 @@ def under(
     return Made(key, signed, above)
 
 
-def time_stamper(above: Made, **options: Any) -> Made:
-    return under(above, "Dana’s time", purposes=(ExtendedKeyUsageOID.TIME_STAMPING,), critical=True, **options)
+def time_stamper(above: Made, name: str = "Dana’s time", **options: Any) -> Made:
+    return under(above, name, purposes=(ExtendedKeyUsageOID.TIME_STAMPING,), critical=True, **options)
 
 
 def _builder(

@@ -221,6 +221,30 @@ def test_an_authority_on_a_list_of_signers_vouches_for_no_stamp(photo_path: Path
     assert reported(path).verdicts["time"].state == "stamped"
 
 
+def test_a_name_that_reads_like_a_list_of_time_vouches_for_nothing(photo_path: Path, tmp_path: Path) -> None:
+    """The library tells in words which list vouched, after a name that Mallory gives herself."""
+    root = made.root()
+    leaf, mallory = made.under(root), made.time_stamper(root, name="Dana, trust list: urn:assay:this-office:time")
+    since = dt.datetime.now(dt.UTC) - 30 * DAY
+    trust.add_list(trust.NewList("urn:example:studios", "Studios", "1", "manifest", root.pem, since))
+    respond = Authority(mallory.key_pem + mallory.pem).respond
+    report = reported(made.signed(photo_path, tmp_path / "signed.jpg", leaf, stamp=respond))
+    assert (report.verdicts["signer"].state, report.verdicts["time"].state) == ("trusted", "untrusted_stamp")
+    assert report.verdicts["signer"].more["list"]["uri"] == "urn:example:studios"
+
+
+def test_an_authority_of_time_vouches_for_no_signer(photo_path: Path, tmp_path: Path) -> None:
+    root, other = made.root(), made.root("Time")
+    since = dt.datetime.now(dt.UTC) - 30 * DAY
+    trust.add_list(trust.NewList("urn:example:time", "Time", "1", "tsa", other.pem, since))
+    stamper = made.time_stamper(other)
+    respond = Authority(stamper.key_pem + stamper.pem).respond
+    for above, signer in ((root, "unknown"), (other, "unknown")):
+        path = made.signed(photo_path, tmp_path / "signed.jpg", made.under(above), stamp=respond)
+        report = reported(path)
+        assert (report.verdicts["signer"].state, report.verdicts["time"].state) == (signer, "stamped")
+
+
 def test_a_stamp_by_a_certificate_for_signing_never_counts(photo_path: Path, tmp_path: Path) -> None:
     root = made.root()
     leaf, mallory = made.under(root), made.under(root, "Mallory")
