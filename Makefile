@@ -13,8 +13,9 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 # Stamps carry the digest of what was installed, so that a changed lock file re-installs and an unchanged one costs nothing.
-RUN_LOCKS := requirements/bootstrap.txt requirements/base.txt requirements/torch.txt
-TEST_LOCKS := requirements/dev.txt requirements/watermark.txt
+# PyTorch trains and never serves: it is no part of what `make run` installs.
+RUN_LOCKS := requirements/bootstrap.txt requirements/base.txt
+TEST_LOCKS := requirements/dev.txt requirements/watermark.txt requirements/train.txt requirements/torch.txt
 RUN_STAMP := $(VENV)/.run-$(shell cat $(RUN_LOCKS) | sha256sum | cut -c1-16)
 BENCH_LOCKS := requirements/bench.txt
 TEST_STAMP := $(VENV)/.test-$(shell cat $(RUN_LOCKS) $(TEST_LOCKS) | sha256sum | cut -c1-16)
@@ -25,13 +26,16 @@ $(RUN_STAMP):
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --require-hashes -r requirements/bootstrap.txt
 	VIRTUAL_ENV=$(VENV) $(UV) install -q --require-hashes -r requirements/base.txt
-	VIRTUAL_ENV=$(VENV) $(UV) install -q --no-deps --require-hashes -r requirements/torch.txt 2>/dev/null \
-	  || VIRTUAL_ENV=$(VENV) $(UV) install -q --no-deps --torch-backend cpu torch==2.13.0
+	@$(BIN)/python manage.py train tower \
+	  || echo 'The detector “Generated picture” stays off until this works: $(BIN)/python manage.py train tower'
 	@rm -f $(VENV)/.run-* && touch $@
 
 $(TEST_STAMP): $(RUN_STAMP)
 	VIRTUAL_ENV=$(VENV) $(UV) install -q --require-hashes -r requirements/dev.txt
 	VIRTUAL_ENV=$(VENV) $(UV) install -q --no-deps --require-hashes -r requirements/watermark.txt
+	VIRTUAL_ENV=$(VENV) $(UV) install -q --require-hashes -r requirements/train.txt
+	VIRTUAL_ENV=$(VENV) $(UV) install -q --no-deps --require-hashes -r requirements/torch.txt 2>/dev/null \
+	  || VIRTUAL_ENV=$(VENV) $(UV) install -q --no-deps --torch-backend cpu torch==2.13.0
 	@rm -f $(VENV)/.test-* && touch $@
 
 $(BENCH_STAMP): $(TEST_STAMP)
@@ -62,7 +66,21 @@ test: $(TEST_STAMP) ## Everything that proves the product
 
 .PHONY: bench
 bench: $(BENCH_STAMP) ## Print every figure the documents quote, with the machine they were taken on (30 minutes)
-	@for file in guard ledger provenance provenance_index; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
+	@for file in guard ledger provenance provenance_index detection; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
+
+# Flower asks for older versions of what the service uses: an environment of its own, under the data folder.
+FLOWER := $(ASSAY_VAR)/federation/flower
+FLOWER_STAMP := $(FLOWER)/.lock-$(shell cat requirements/federation.txt | sha256sum | cut -c1-16)
+
+$(FLOWER_STAMP): $(RUN_STAMP)
+	@mkdir -p $(dir $(FLOWER))
+	@test -x $(FLOWER)/bin/python || $(BIN)/uv venv -q --python $(BIN)/python $(FLOWER)
+	VIRTUAL_ENV=$(FLOWER) $(UV) install -q --require-hashes -r requirements/federation.txt
+	@rm -f $(FLOWER)/.lock-* && touch $@
+
+.PHONY: federation
+federation: $(FLOWER_STAMP) ## Three institutions train together in Flower's processes; one is killed, one poisoned
+	@ASSAY_VAR=$(ASSAY_VAR)/federation/office $(BIN)/python manage.py federation drill --venv $(FLOWER) --data $(ASSAY_VAR)/training
 
 .PHONY: load
 load: $(TEST_STAMP) ## Kill the writer, the sequencer and the database a hundred times under load; nothing may be lost
@@ -70,7 +88,7 @@ load: $(TEST_STAMP) ## Kill the writer, the sequencer and the database a hundred
 
 .PHONY: lock
 lock: $(TEST_STAMP)
-	@for f in bootstrap base dev bench; do VIRTUAL_ENV=$(VENV) $(UV) compile -q --generate-hashes --universal --python-version 3.11 \
+	@for f in bootstrap base dev bench train federation; do VIRTUAL_ENV=$(VENV) $(UV) compile -q --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' requirements/$$f.in -o requirements/$$f.txt; done
 	@VIRTUAL_ENV=$(VENV) $(UV) compile -q --no-deps --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' requirements/watermark.in -o requirements/watermark.txt

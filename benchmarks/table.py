@@ -125,6 +125,10 @@ class Block:
 LEDGER: Final = Block("ledger", ("T1", "T1b", "T2", "T2b", *(f"T{number}" for number in range(3, 13))))
 # P1b, P2b, P3b: as P1 to P3, with all that the office does around the library.
 PROVENANCE: Final = Block("provenance", ("P1", "P1b", "P2", "P2b", "P3", "P3b", "P4", "P5", "P6"))
+# B: measured at once. T: the targets of detection, some of them out of the cards' evaluations.
+DETECTION: Final = Block(
+    "detection", (*(f"B{number}" for number in range(1, 8)), *(f"T{number}" for number in range(1, 13)))
+)
 
 
 def machine() -> list[str]:

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 from celery.schedules import crontab
-from environs import Env
+from environs import Env, validate
+from kombu import Queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -108,6 +109,8 @@ ASSAY_MAX_PIXELS = env.int("ASSAY_MAX_MEGAPIXELS", 100) * 1_000_000
 ASSAY_MAX_SECONDS = env.int("ASSAY_MAX_MINUTES", 30) * 60
 # Whether pictures can be marked invisibly, and marks are looked for; needs requirements/watermark.txt.
 ASSAY_WATERMARK = env.bool("ASSAY_WATERMARK", False)
+# Which detectors examine a work when it is registered: “all”, or “quick”, those without a network; the rest on request.
+ASSAY_EXAMINE = env.str("ASSAY_EXAMINE", "quick" if TESTING else "all", validate=validate.OneOf(("all", "quick")))
 
 INSTALLED_APPS = [
     "core",
@@ -279,6 +282,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+# By cost (`core.jobs`): a worker takes all of them unless it is told which (`manage.py up`).
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("urgent", "celery", "detect", "infer")]
 if CELERY_BROKER_URL.startswith("filesystem:"):
     _queue = ASSAY_VAR / "queue"
     _queue.mkdir(exist_ok=True, mode=0o700)
@@ -298,6 +303,7 @@ CELERY_BEAT_SCHEDULE = {
     "stamps": {"task": "ledger.stamp", "schedule": 3600.0},
     "alarms": {"task": "policy.tell_alarms", "schedule": 60.0},
     "kept_reports": {"task": "provenance.expire_reports", "schedule": 3600.0},
+    "drift": {"task": "detection.watch_drift", "schedule": 3600.0},
     "audit": {"task": "ledger.audit", "schedule": crontab(hour=3, minute=17)},  # UTC
 }
 

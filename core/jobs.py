@@ -27,13 +27,22 @@ HEARTBEAT = dt.timedelta(seconds=2)
 STALE_AFTER = dt.timedelta(seconds=10)
 RESEND_AFTER = dt.timedelta(seconds=15)
 
+# Queues by cost. What takes long has a worker of its own, so that it holds nothing up; what a deadline waits for is
+# taken by every worker.
+URGENT, QUICK, DETECT, INFER = "urgent", "celery", "detect", "infer"
+
 Handler = Callable[[Job], None]
 _handlers: dict[str, Handler] = {}
+_queues: dict[str, Callable[[Job], str]] = {}
 _on_failed: dict[str, Handler] = {}
 
 
-def handler(name: str, *, on_failed: Handler | None = None) -> Callable[[Handler], Handler]:
+def handler(
+    name: str, *, on_failed: Handler | None = None, queue: Callable[[Job], str] | None = None
+) -> Callable[[Handler], Handler]:
     """Register the function that runs jobs called `name`; `on_failed` makes the failure visible where people look.
+
+    queue: in which queue such a job waits; QUICK if nothing is said.
 
     Called by an app at start-up (`AppConfig.ready` imports the module), so that lower rooms start upper work by name.
     """
@@ -44,6 +53,8 @@ def handler(name: str, *, on_failed: Handler | None = None) -> Callable[[Handler
         _handlers[name] = function
         if on_failed:
             _on_failed[name] = on_failed
+        if queue:
+            _queues[name] = queue
         return function
 
     return register
@@ -136,7 +147,7 @@ def _wake(job: Job) -> None:
     from core.tasks import run_job  # the task imports this module
 
     try:
-        run_job.delay(str(job.pk))
+        run_job.apply_async((str(job.pk),), queue=_queues[job.name](job) if job.name in _queues else QUICK)
     except Exception:
         # The row is the truth: the sweeper sends it again when the broker is back.
         log.exception("job.not_sent", job=str(job.pk), name=job.name)

@@ -123,10 +123,15 @@ def services(host: str, port: int) -> list[Service]:
     web += ["--workers", os.environ.get("ASSAY_WEB_WORKERS", "1"), "--threads", threads, "--timeout", "120"]
     web += ["--log-level", "warning", "--no-control-socket"]
     quiet = ["--loglevel", "WARNING"]
+    work = [*celery, "worker", *quiet, "--without-gossip", "--without-mingle"]
+    # Networks have a worker of their own (`core.jobs`): a video of an hour keeps no receipt waiting.
+    quick = ["-Q", "urgent,celery,detect", "-c", concurrency, "-n", "quick@%h"]
+    slow = ["-Q", "urgent,infer", "-c", "1", "-n", "inference@%h"]
     return [
         Service("sequencer", [python, "manage.py", "sequencer"]),
         Service("web", web),
-        Service("worker", [*celery, "worker", *quiet, "-c", concurrency, "--without-gossip", "--without-mingle"]),
+        Service("worker", [*work, *quick]),
+        Service("inference", [*work, *slow]),
         Service("beat", [*celery, "beat", *quiet, "--pidfile", ""]),
     ]
 

@@ -1,12 +1,13 @@
 """The API of examinations: ask for one, watch its job, read what was found, see where."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NoReturn
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,12 +17,12 @@ from accounts.models import REVIEWERS, Scope, User
 from accounts.permissions import Public, allow
 from core import storage
 from core.models import Job
-from core.problems import Forbidden, NotFound
-from detection import registry
+from core.problems import Forbidden, NotFound, Problem
+from detection import fusion, registry, wording
+from detection.detectors import Answer, Question, Standing
 from detection.examination import request_examination, unexamined
 from detection.models import Finding, Run
-from detection.report_section import run_as_dict
-from detection.wording import UNCALIBRATED_NOTE
+from detection.report_section import note_on, run_as_dict
 from provenance.api import viewer_of
 from provenance.models import Asset
 
@@ -40,15 +41,60 @@ SIGNED_IN = {
 }
 
 
+class ErrorRateSerializer(serializers.Serializer[Any]):
+    """Of the public answer “signals”, on files of one source or generator that were not used to make the detector."""
+
+    condition = serializers.CharField(help_text="What was done to the files: as_is, jpeg_70 …")
+    held_out = serializers.CharField(help_text="The source or generator.")
+    real = serializers.IntegerField(help_text="Real files.")
+    fake = serializers.IntegerField(help_text="Generated or edited files.")
+    false_signals = serializers.CharField(allow_null=True, help_text="Share of the real files, decimal text.")
+    false_signals_interval = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    found = serializers.CharField(allow_null=True, help_text="Share of the generated or edited files, decimal text.")
+    found_interval = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    abstained = serializers.CharField(allow_null=True, help_text="Share of files with “can’t say”.")
+
+
+class RegionSerializer(serializers.Serializer[Any]):
+    """A box, as fractions of width and height, decimal text."""
+
+    x = serializers.CharField()
+    y = serializers.CharField()
+    width = serializers.CharField()
+    height = serializers.CharField()
+
+
+class SpanSerializer(serializers.Serializer[Any]):
+    start = serializers.CharField(help_text="Seconds, decimal text.")
+    end = serializers.CharField(help_text="Seconds, decimal text.")
+    llr = serializers.CharField(allow_blank=True, help_text="log10 likelihood ratio of this stretch alone.")
+
+
 class FindingSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     signal = serializers.CharField()
     strength = serializers.ChoiceField(["none", "weak", "moderate", "strong"])
     strength_words = serializers.CharField(help_text="For people: “Weak signal (uncalibrated)”.")
     calibrated = serializers.BooleanField(help_text="False: no error rate is known.")
+    answer = serializers.ChoiceField([one.value for one in Answer], allow_null=True)
+    answer_words = serializers.CharField(help_text="For people: “No such signals found”.")
+    reason = serializers.CharField(allow_blank=True, help_text="Why it can’t say, as a slug.")
+    log_likelihood_ratio = serializers.CharField(
+        allow_null=True, help_text="log10, decimal text; null where it can’t say or is not calibrated."
+    )
+    interval = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text="95 % interval.")
+    calibration = serializers.CharField(allow_blank=True, help_text="Id of the calibration set.")
+    error_rates = ErrorRateSerializer(many=True)
+    error_rate_words = serializers.CharField(allow_blank=True)
+    posterior = serializers.CharField(
+        allow_null=True, help_text="Only for the `prevalence` that was asked for: a share, decimal text."
+    )
     statement = serializers.CharField()
     score = serializers.CharField(allow_blank=True, help_text="Decimal number as text; its unit is in the details.")
     details = serializers.DictField()
+    regions = RegionSerializer(many=True)
+    spans = SpanSerializer(many=True)
+    timeline = SpanSerializer(many=True)
     heatmap = serializers.CharField(allow_null=True, help_text="Address of a PNG that lies over the picture.")
 
 
@@ -58,12 +104,29 @@ class RunSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     version = serializers.CharField()
     model_digest = serializers.CharField(help_text="SHA-256 over the detector’s source and weights.")
+    question = serializers.ChoiceField([one.value for one in Question], allow_blank=True)
+    standing = serializers.ChoiceField(
+        [one.value for one in Standing], help_text="What experimental detectors found is shown to reviewers only."
+    )
     state = serializers.ChoiceField(Run.State.choices)
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
     error_code = serializers.CharField(allow_blank=True)
     error_detail = serializers.CharField(allow_blank=True)
     findings = FindingSerializer(many=True)
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    """What the calibrated detectors of one question answer together. Never across questions."""
+
+    question = serializers.ChoiceField([one.value for one in Question])
+    question_words = serializers.CharField()
+    answer = serializers.ChoiceField([one.value for one in Answer])
+    answer_words = serializers.CharField()
+    reason = serializers.CharField(allow_blank=True)
+    log_likelihood_ratio = serializers.CharField(allow_null=True)
+    interval = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    detectors = serializers.ListField(child=serializers.CharField())
 
 
 class NotExaminedSerializer(serializers.Serializer[Any]):
@@ -74,6 +137,7 @@ class NotExaminedSerializer(serializers.Serializer[Any]):
 class FindingsSerializer(serializers.Serializer[Any]):
     asset = serializers.UUIDField()
     note = serializers.CharField(help_text="How far to trust what follows.")
+    answers = AnswerSerializer(many=True)
     runs = RunSerializer(many=True)
     not_examined = NotExaminedSerializer(many=True)
 
@@ -104,7 +168,11 @@ class DetectorSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     title = serializers.CharField()
     version = serializers.CharField()
+    question = serializers.ChoiceField([one.value for one in Question])
+    looks_for = serializers.CharField(help_text="Completes “signals consistent with …”.")
+    standing = serializers.ChoiceField([one.value for one in Standing])
     kinds = serializers.ListField(child=serializers.CharField())
+    missing = serializers.ListField(child=serializers.CharField(), help_text="Not installed; switched off then.")
     model_digest = serializers.CharField()
     calibrated = serializers.BooleanField()
     card = serializers.CharField(help_text="Markdown.")
@@ -126,14 +194,61 @@ class FindingsView(APIView):
 
     permission_classes = [Public]
 
-    @extend_schema(operation_id="asset_findings", responses={200: FindingsSerializer, **HIDDEN})
+    @extend_schema(
+        operation_id="asset_findings",
+        parameters=[
+            OpenApiParameter(
+                "prevalence",
+                OpenApiTypes.NUMBER,
+                description="A share between 0 and 1 that you choose: of files like this one, what was looked for.",
+            )
+        ],
+        responses={200: FindingsSerializer, 400: _refusal("The prevalence is not between 0 and 1"), **HIDDEN},
+    )
     def get(self, request: Request, pk: UUID) -> Response:
         asset = _asset(request, pk)
-        runs = Run.objects.filter(asset=asset).prefetch_related("findings").order_by("detector", "pk")
-        found = {"asset": str(asset.pk), "note": UNCALIBRATED_NOTE, "runs": [run_as_dict(run) for run in runs]}
+        prevalence = _prevalence(request)
+        shown = Run.objects.shown_to(viewer_of(request)).filter(asset=asset)
+        runs = list(shown.prefetch_related("findings").order_by("detector", "pk"))
+        told = [run_as_dict(run, prevalence=prevalence) for run in runs]
+        found = {"asset": str(asset.pk), "note": note_on(told), "answers": answers(runs), "runs": told}
         return Response(
             {**found, "not_examined": [{"detector": one.name, "why": why} for one, why in unexamined(asset)]}
         )
+
+
+def _prevalence(request: Request) -> str:
+    asked = str(request.query_params.get("prevalence", ""))
+    try:
+        return asked if not asked or 0 < float(asked) < 1 else _out_of_range()
+    except ValueError:
+        return _out_of_range()
+
+
+def _out_of_range() -> NoReturn:
+    raise Problem(
+        "detection.prevalence",
+        "This is not a prevalence",
+        detail="A prevalence is a number between 0 and 1, such as 0.01 for one in a hundred.",
+    )
+
+
+def answers(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """One for each question that a calibrated detector in service was asked (`detection.fusion`), as JSON values."""
+    return [_answer_as_dict(one) for one in fusion.by_question(fusion.weights(runs))]
+
+
+def _answer_as_dict(one: fusion.Fused) -> dict[str, Any]:
+    return {
+        "question": one.question.value,
+        "question_words": wording.question_words(one.question),
+        "answer": one.answer.value,
+        "answer_words": wording.answer_words(one.answer),
+        "reason": one.reason,
+        "log_likelihood_ratio": None if one.llr is None else f"{one.llr:.2f}",
+        "interval": None if one.interval is None else [f"{edge:.2f}" for edge in one.interval],
+        "detectors": list(one.detectors),
+    }
 
 
 class ExaminationsView(APIView):
@@ -203,7 +318,8 @@ class HeatmapView(APIView):
         responses={(200, "image/png"): OpenApiTypes.BINARY, **HIDDEN},
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
-        finding = Finding.objects.filter(pk=pk).exclude(heatmap_key="").select_related("run").first()
+        shown = Run.objects.shown_to(viewer_of(request))
+        finding = Finding.objects.filter(pk=pk, run__in=shown).exclude(heatmap_key="").select_related("run").first()
         visible = finding and Asset.objects.visible_to(viewer_of(request)).filter(pk=finding.run.asset_id).exists()
         if finding is None or not visible:
             raise NotFound("heat map")
@@ -232,7 +348,11 @@ def detector_as_dict(info: registry.DetectorInfo) -> dict[str, Any]:
         "name": info.name,
         "title": info.title,
         "version": info.version,
+        "question": info.about.question.value,
+        "looks_for": info.about.looks_for,
+        "standing": info.about.standing.value,
         "kinds": list(info.kinds),
+        "missing": list(info.missing),
         "model_digest": info.model_digest,
         "calibrated": info.calibrated,
         "card": info.card,

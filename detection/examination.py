@@ -6,18 +6,21 @@ its job's next try.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
 
 from core import jobs, storage
 from core.canonical import Json
 from core.clock import now
 from core.models import Job
 from core.problems import NotFound, Problem
-from detection import guarded, registry
-from detection.detectors import Strength
+from detection import guarded, registry, shadowing, versions
+from detection.artefacts import Artefact
+from detection.detectors import Reading, Region, Span, Strength
 from detection.models import RANK, Finding, Run
 from detection.registry import DetectorInfo
 from ledger import log as ledger_log
@@ -50,13 +53,14 @@ def examine(asset: Asset, detector: str, *, job: Job | None = None, again: bool 
     info = registry.detector(detector)
     if _why_not(info, asset):
         raise NotFound("detector for this kind of media")
+    serving = _serving(info)
     run, _ = Run.objects.get_or_create(
-        asset=asset, detector=info.name, version=info.version, defaults={"model_digest": info.model_digest}
+        asset=asset, detector=info.name, version=serving.version, defaults={"model_digest": serving.digest}
     )
-    if not _claim(run, info, job, again=again):
+    if not _claim(run, serving, job, again=again):
         return run
     try:
-        _work(run, info, job)
+        _work(run, serving, job)
     except Problem as problem:
         log.info("detection.failed", run=str(run.pk), detector=info.name, code=problem.code)
         _end(run, problem=problem)
@@ -65,6 +69,32 @@ def examine(asset: Asset, detector: str, *, job: Job | None = None, again: bool 
         _end(run, problem=CRASHED)
         raise
     return run
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What examines now: the detector with the files beside it, or with the model version in service.
+
+    version: “1.2”, or “1.2+<model version>”. digest: the detector's own, or of it and the model's. refusal: why the
+    model in service cannot be used; then nothing is examined, rather than by another model.
+    """
+
+    info: DetectorInfo
+    version: str
+    digest: str
+    model: Artefact | None = None
+    refusal: Problem | None = None
+
+
+def _serving(info: DetectorInfo) -> Serving:
+    try:
+        model = versions.in_service(info.name)
+    except Problem as problem:
+        return Serving(info, info.version, info.model_digest, refusal=problem)
+    if model is None:
+        return Serving(info, info.version, info.model_digest)
+    digest = versions.serving_digest(info.model_digest, model)
+    return Serving(info, f"{info.version}+{model.version}", digest, model)
 
 
 def unexamined(asset: Asset) -> list[tuple[DetectorInfo, str]]:
@@ -76,7 +106,7 @@ def _why_not(info: DetectorInfo, asset: Asset) -> str:
     return registry.why_not(info, asset.kind, asset.media_type, held=asset.held)
 
 
-def _claim(run: Run, info: DetectorInfo, job: Job | None, *, again: bool) -> bool:
+def _claim(run: Run, serving: Serving, job: Job | None, *, again: bool) -> bool:
     """Make this process the run's worker. False: it is over, or somebody else is at it."""
     if not _may_be_taken(run, job, again=again):
         return False
@@ -84,7 +114,9 @@ def _claim(run: Run, info: DetectorInfo, job: Job | None, *, again: bool) -> boo
         state=Run.State.RUNNING,
         attempt=run.attempt + 1,
         job=job,
-        model_digest=info.model_digest,
+        model_digest=serving.digest,
+        question=serving.info.about.question.value,
+        standing=serving.info.about.standing.value,
         started_at=now(),
         finished_at=None,
         error_code="",
@@ -114,19 +146,54 @@ def _abandoned(run: Run, job: Job | None) -> bool:
     return run.started_at is None or run.started_at < now() - ABANDONED_AFTER
 
 
-def _work(run: Run, info: DetectorInfo, job: Job | None) -> None:
+def _work(run: Run, serving: Serving, job: Job | None) -> None:
+    info, model = serving.info, serving.model
+
     def progress(percent: int, note: str) -> None:
         if job:
             jobs.report(job, percent, f"{info.title}: {note}" if note else info.title)
 
     progress(1, "starting")
+    if serving.refusal:
+        raise serving.refusal
+    known = _found_before(run)
+    if known is not None:
+        _end(run, findings=[_again(finding, run) for finding in known])
+        return
     original = run.asset.rendition(Rendition.Role.ORIGINAL)
     with storage.local_copy(original.key) as path, storage.scratch_path() as work:
         out = work.parent / "out"
         out.mkdir()
-        found = guarded.examine(info, path, original.media_type, out, progress=progress)
+        files = model.paths() if model else ()
+        found = guarded.examine(info, path, original.media_type, out, progress=progress, model=files)
         findings = [finding_of(run, one, _keep(one)) for one in found]
         _end(run, findings=findings)
+
+
+def _found_before(run: Run) -> Sequence[Finding] | None:
+    """What this very detector and model found in these very bytes, registered as another work: pure, so the same again.
+
+    None: they have not been examined, or their file is not here any more.
+    """
+    same = Run.objects.filter(
+        asset__original_sha256=run.asset.original_sha256,
+        asset__held=True,
+        detector=run.detector,
+        version=run.version,
+        model_digest=run.model_digest,
+        state=Run.State.DONE,
+    ).exclude(asset=run.asset_id)
+    before = same.prefetch_related("findings").order_by("pk").first()
+    return None if before is None else sorted(before.findings.all(), key=lambda finding: finding.pk)
+
+
+def _again(finding: Finding, run: Run) -> Finding:
+    """A copy for another run. Its heat map is the same file."""
+    copied = {name: getattr(finding, name) for name in _COPIED}
+    return Finding(run=run, **copied)
+
+
+_COPIED = [field.attname for field in Finding._meta.concrete_fields if field.attname not in ("id", "run_id")]
 
 
 def _keep(one: guarded.Checked) -> str:
@@ -137,15 +204,45 @@ def _keep(one: guarded.Checked) -> str:
 def finding_of(run: Run, one: guarded.Checked, heatmap_key: str = "") -> Finding:
     """The row of a reading, not saved."""
     reading = one.reading
+    low, high = reading.interval or ("", "")
     return Finding(
         run=run,
         signal=reading.signal,
         strength=reading.strength.value,
         statement=reading.statement,
         score=reading.score,
+        calibrated=bool(reading.calibration),
+        answer=reading.answer.value if reading.answer else "",
+        llr=reading.llr,
+        low=low,
+        high=high,
+        calibration=reading.calibration,
+        reason=reading.reason,
+        places=places_of(reading),
         details=dict(reading.details),
         heatmap_key=heatmap_key,
     )
+
+
+def places_of(reading: Reading) -> dict[str, Json]:
+    """Where, as JSON without floats: {"regions": [{x, y, width, height}], "spans": [{start, end, llr}], "timeline"}."""
+    told: dict[str, Json] = {}
+    if reading.regions:
+        told["regions"] = [_box(region) for region in reading.regions]
+    if reading.spans:
+        told["spans"] = [_stretch(span) for span in reading.spans]
+    if reading.timeline:
+        told["timeline"] = [_stretch(span) for span in reading.timeline]
+    return told
+
+
+def _box(region: Region) -> Json:
+    sides = {"x": region.x, "y": region.y, "width": region.width, "height": region.height}
+    return {name: f"{value:.4f}" for name, value in sides.items()}
+
+
+def _stretch(span: Span) -> Json:
+    return {"start": f"{span.start:.2f}", "end": f"{span.end:.2f}", "llr": span.llr}
 
 
 def _end(run: Run, *, findings: Sequence[Finding] = (), problem: Problem | None = None) -> None:
@@ -164,6 +261,8 @@ def _end(run: Run, *, findings: Sequence[Finding] = (), problem: Problem | None 
             for finding in findings:
                 finding.save(force_insert=True)
             Run.objects.filter(pk=run.pk).update(entry=_record(run, findings, problem))
+            if problem is None:
+                shadowing.follow(run)
     run.refresh_from_db()
 
 
@@ -181,7 +280,7 @@ def _record(run: Run, findings: Sequence[Finding], problem: Problem | None) -> E
         "version": run.version,
         "model_digest": run.model_digest,
         "outcome": "failed" if problem else "done",
-        "calibrated": False,
+        "calibrated": any(finding.calibrated for finding in findings),
     }
     if problem:
         facts["error_code"] = problem.code
@@ -189,6 +288,7 @@ def _record(run: Run, findings: Sequence[Finding], problem: Problem | None) -> E
         strongest = max(findings, key=lambda finding: RANK[finding.strength], default=None)
         facts["strength"] = strongest.strength if strongest else Strength.NONE.value
         facts["score"] = strongest.score if strongest else ""
+        facts |= _weighed(strongest)
     return ledger_log.append(
         EventType.DETECTION_RECORDED,
         actor=ACTOR,
@@ -197,6 +297,13 @@ def _record(run: Run, findings: Sequence[Finding], problem: Problem | None) -> E
         refs=[run.asset.entry],
         facts=facts,
     )
+
+
+def _weighed(strongest: Finding | None) -> dict[str, Json]:
+    """What a calibrated finding says more: its answer and likelihood ratio, and the calibration they hang on."""
+    if strongest is None or not strongest.calibrated:
+        return {}
+    return {"answer": strongest.answer, "llr": strongest.llr, "calibration": strongest.calibration}
 
 
 # --- On request -----------------------------------------------------------------------------------------------------
@@ -213,11 +320,36 @@ def request_examination(asset: Asset, names: Sequence[str] = ()) -> Job:
         raise NotFound("detector for this kind of media")
     wanted = sorted(set(names) or able)
     with transaction.atomic():
-        waiting = Job.objects.filter(
-            name=JOB, args__asset=str(asset.pk), state__in=[Job.State.QUEUED, Job.State.RUNNING]
-        ).order_by("pk")
-        same = next((job for job in waiting if job.args.get("detectors") == wanted), None)
+        same = next((job for job in _unfinished(asset) if job.args.get("detectors") == wanted), None)
         return same or jobs.enqueue(JOB, asset=str(asset.pk), detectors=wanted)
+
+
+def unfinished_examination(asset: Asset) -> Job | None:
+    """The first requested examination of this work that is not over."""
+    return _unfinished(asset).first()
+
+
+def _unfinished(asset: Asset) -> QuerySet[Job]:
+    unfinished = [Job.State.QUEUED, Job.State.RUNNING]
+    return Job.objects.filter(name=JOB, args__asset=str(asset.pk), state__in=unfinished).order_by("pk")
+
+
+Urgency = Callable[[Asset], bool]
+_urgencies: list[Urgency] = []
+
+
+def register_urgency(urgent: Urgency) -> None:
+    """Called at start-up by upper rooms: a work for which this is true is examined before others."""
+    _urgencies.append(urgent)
+
+
+def queue_of(job: Job) -> str:
+    """Where an examination waits: with what a deadline waits for, or by the cost of its most costly detector."""
+    asset = Asset.objects.filter(pk=job.args["asset"]).first()
+    if asset is not None and any(urgent(asset) for urgent in _urgencies):
+        return jobs.URGENT
+    asked = [info for info in registry.all_detectors() if info.name in job.args["detectors"]]
+    return jobs.INFER if any(info.is_slow for info in asked) else jobs.DETECT
 
 
 def forget_unfinished(job: Job) -> None:
@@ -226,7 +358,7 @@ def forget_unfinished(job: Job) -> None:
         _end(run, problem=Problem(job.error_code, "The examination was given up", detail=job.error_detail))
 
 
-@jobs.handler(JOB, on_failed=forget_unfinished)
+@jobs.handler(JOB, on_failed=forget_unfinished, queue=queue_of)
 def run_examination(job: Job) -> None:
     """The job behind `request_examination`."""
     asset = Asset.objects.select_related("entry").get(pk=job.args["asset"])

@@ -2,6 +2,7 @@
 likes.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -9,16 +10,13 @@ import structlog
 from core import storage
 from core.canonical import Json
 from core.problems import Problem
-from detection import examination, guarded, registry
+from detection import examination, guarded, registry, wording
 from detection.models import Finding, Run
-from detection.wording import UNCALIBRATED_NOTE
 from provenance import media
 from provenance.verification import Report, register_section
 
 log = structlog.get_logger()
 
-# Quick and light: it reads bytes, loads no torch, and so may run while somebody waits.
-AT_ONCE = "declared"
 MOST_WORKS = 5
 
 
@@ -27,15 +25,20 @@ def section(report: Report) -> dict[str, Json]:
 
     about: "this_file" for what was examined just now and is not kept (no ids), "registered_work" for a work with these
     very bytes, "similar_work" for one that only looks like it. A file that could not be examined has no run of its own;
-    the rest of the report stands.
+    the rest of the report stands. What experimental detectors found is in no report.
     """
-    runs = [*_of_this_file(report), *_of_register(report)]
-    return {"runs": runs, "note": UNCALIBRATED_NOTE, "not_examined": _not_examined(report)}
+    runs: list[Any] = [*_of_this_file(report), *_of_register(report)]
+    return {"runs": runs, "note": note_on(runs), "not_examined": _not_examined(report)}
+
+
+def note_on(runs: Sequence[Mapping[str, Any]]) -> str:
+    """How far to trust these runs (as JSON values)."""
+    return wording.note(calibrated=any(finding["calibrated"] for run in runs for finding in run["findings"]))
 
 
 def _not_examined(report: Report) -> list[Json]:
     why = registry.why_not(
-        registry.detector(AT_ONCE),
+        registry.detector(registry.AT_ONCE),
         media.kind_of(report.media_type),
         report.media_type,
         held=report.path is not None,
@@ -44,7 +47,7 @@ def _not_examined(report: Report) -> list[Json]:
 
 
 def _of_this_file(report: Report) -> list[Json]:
-    info = registry.detector(AT_ONCE)
+    info = registry.detector(registry.AT_ONCE)
     if report.path is None or _not_examined(report):
         return []
     try:
@@ -54,7 +57,14 @@ def _of_this_file(report: Report) -> list[Json]:
         log.info("detection.not_declared", code=problem.code)
         return []
     # Rows that are never saved, so that both kinds of run have one shape.
-    run = Run(detector=info.name, version=info.version, model_digest=info.model_digest, state=Run.State.DONE)
+    run = Run(
+        detector=info.name,
+        version=info.version,
+        model_digest=info.model_digest,
+        question=info.about.question.value,
+        standing=info.about.standing.value,
+        state=Run.State.DONE,
+    )
     findings = [{**finding_as_dict(examination.finding_of(run, one)), "id": None} for one in found]
     return [{**_run_as_dict(run), "id": None, "findings": findings, "about": "this_file", "asset_id": None}]
 
@@ -62,7 +72,8 @@ def _of_this_file(report: Report) -> list[Json]:
 def _of_register(report: Report) -> list[Json]:
     """The works are those the report may name already; their findings are no more secret than they are."""
     works = {match.asset_id: match for match in report.matches[:MOST_WORKS]}
-    runs = Run.objects.filter(asset__in=list(works), state=Run.State.DONE).prefetch_related("findings")
+    done = Run.objects.shown_to(None).filter(asset__in=list(works), state=Run.State.DONE)
+    runs = done.prefetch_related("findings")
     order = list(works)
     shown: list[Json] = []
     for run in sorted(runs, key=lambda run: (order.index(run.asset_id), run.detector, run.pk)):
@@ -71,9 +82,12 @@ def _of_register(report: Report) -> list[Json]:
     return shown
 
 
-def run_as_dict(run: Run) -> dict[str, Any]:
-    """A run and its findings as JSON values, no floats."""
-    return {**_run_as_dict(run), "findings": [finding_as_dict(finding) for finding in run.findings.all()]}
+def run_as_dict(run: Run, *, prevalence: str = "") -> dict[str, Any]:
+    """A run and its findings as JSON values, no floats. prevalence: see `finding_as_dict`."""
+    return {
+        **_run_as_dict(run),
+        "findings": [finding_as_dict(one, prevalence=prevalence) for one in run.findings.all()],
+    }
 
 
 def _run_as_dict(run: Run) -> dict[str, Any]:
@@ -83,6 +97,8 @@ def _run_as_dict(run: Run) -> dict[str, Any]:
         "title": _title(run.detector),
         "version": run.version,
         "model_digest": run.model_digest,
+        "question": run.question,
+        "standing": run.standing,
         "state": run.state,
         "started_at": _moment(run.started_at),
         "finished_at": _moment(run.finished_at),
@@ -91,16 +107,31 @@ def _run_as_dict(run: Run) -> dict[str, Any]:
     }
 
 
-def finding_as_dict(finding: Finding) -> dict[str, Any]:
+def finding_as_dict(finding: Finding, *, prevalence: str = "") -> dict[str, Any]:
+    """prevalence: a share of files that the reader takes to be what was looked for, decimal text; then `posterior` is
+    the share among files with this likelihood ratio, else null.
+    """
     return {
         "id": str(finding.pk),
         "signal": finding.signal,
         "strength": finding.strength,
         "strength_words": finding.strength_words,
         "calibrated": finding.calibrated,
+        "answer": finding.answer or None,
+        "answer_words": finding.answer_words,
+        "reason": finding.reason,
+        "log_likelihood_ratio": finding.llr or None,
+        "interval": [finding.low, finding.high] if finding.low and finding.high else None,
+        "calibration": finding.calibration,
+        "error_rates": finding.details.get("error_rates", []),
+        "error_rate_words": finding.error_rate_words,
+        "posterior": f"{wording.posterior(finding.llr, prevalence):.4f}" if prevalence and finding.llr else None,
         "statement": finding.statement,
         "score": finding.score,
-        "details": finding.details,
+        "details": {name: value for name, value in finding.details.items() if name != "error_rates"},
+        "regions": finding.places.get("regions", []),
+        "spans": finding.places.get("spans", []),
+        "timeline": finding.places.get("timeline", []),
         "heatmap": f"/api/v1/findings/{finding.pk}/heatmap" if finding.heatmap_key else None,
     }
 

@@ -1,36 +1,37 @@
-"""PyTorch, and what the pixel detectors compute with it. The only module that imports torch.
+"""What the pixel detectors compute: noise, ghosts and histograms of blocks, in NumPy and SciPy.
 
-It is imported in a nursery (`core.guard`), never in a web process: importing torch costs about 5 s and 300 MB, which
-the nursery pays once; every guarded child is then a fork of it. One thread and deterministic kernels, so that the
-same file gives the same map on the same machine.
+It is imported in a nursery (`core.guard`), never in a web process. One thread and no random numbers, so that the same
+file gives the same map on the same machine.
 
-Pictures come in as NumPy arrays and maps go out as NumPy arrays; tensors stay inside. Shapes: `H, W` pixels,
-`h, w` = blocks. Luma is float32 in 0…255.
+Shapes: `H, W` pixels, `h, w` = blocks. Luma is float32 in 0…255.
 """
 
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from scipy import ndimage
 
 Array: TypeAlias = npt.NDArray[np.float32]
-
-torch.set_num_threads(1)  # before any fork: a thread pool would not survive it
-torch.use_deterministic_algorithms(True)
+Floats: TypeAlias = npt.NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
 
 # Two high-pass kernels of the spatial rich model: the 5 x 5 “KV” and a second-order line
 # (Fridrich & Kodovsky, “Rich Models for Steganalysis of Digital Images”, IEEE TIFS 2012, fig. 2).
-KV = [
-    [-1.0, 2.0, -2.0, 2.0, -1.0],
-    [2.0, -6.0, 8.0, -6.0, 2.0],
-    [-2.0, 8.0, -12.0, 8.0, -2.0],
-    [2.0, -6.0, 8.0, -6.0, 2.0],
-    [-1.0, 2.0, -2.0, 2.0, -1.0],
-]
-LINE = [[0.0] * 5, [0.0] * 5, [0.0, 0.5, -1.0, 0.5, 0.0], [0.0] * 5, [0.0] * 5]
+KV = (
+    np.array(
+        [
+            [-1.0, 2.0, -2.0, 2.0, -1.0],
+            [2.0, -6.0, 8.0, -6.0, 2.0],
+            [-2.0, 8.0, -12.0, 8.0, -2.0],
+            [2.0, -6.0, 8.0, -6.0, 2.0],
+            [-1.0, 2.0, -2.0, 2.0, -1.0],
+        ],
+        dtype=np.float32,
+    )
+    / 12
+)
+LINE = np.array([0.5, -1.0, 0.5], dtype=np.float32)
 EPSILON = 1e-3
 
 
@@ -41,37 +42,32 @@ def noise_features(luma: Array, block: int) -> tuple[Array, Array]:
     residual at half size, the residual's correlation with its right and lower neighbour – and content (5, h, w): log
     gradient of the smoothed picture, brightness, its square, distance to clipping, log of the coarse contrast.
     """
-    x = _tensor(luma)
-    kernels = torch.tensor([KV, LINE, [list(row) for row in zip(*LINE, strict=True)]]).unsqueeze(1)
-    kernels[0] /= 12.0
-    fine = F.conv2d(_padded(x, 2), kernels)
-    half = F.avg_pool2d(x, 2, ceil_mode=True)
-    coarse = F.conv2d(_padded(half, 2), kernels[:1])
-    kv = fine[:, :1]
-    right, below = _rolled(kv, 3), _rolled(kv, 2)
-    power = _pool(kv * kv, block) + EPSILON
-    levels = _log_level(fine, block)
-    half_level = _fit(_log_level(coarse, block // 2), levels)
-    features = torch.cat(
-        [levels, half_level, _pool(kv * right, block) / power, _pool(kv * below, block) / power], dim=1
-    )
-    return _array(features[0]), _array(_content(x, block)[0])
+    x = np.ascontiguousarray(luma, dtype=np.float32)
+    kv = ndimage.correlate(x, KV, mode="nearest")
+    lines = [ndimage.correlate1d(x, LINE, axis=axis, mode="nearest") for axis in (1, 0)]
+    power = pooled(kv * kv, block) + EPSILON
+    levels = [_log_level(residual, block) for residual in (kv, *lines)]
+    coarse = _log_level(ndimage.correlate(_halved(x), KV, mode="nearest"), block // 2)
+    half = coarse[: levels[0].shape[0], : levels[0].shape[1]]  # half size may round to one block more
+    neighbours = [pooled(kv * np.roll(kv, -1, axis), block) / power for axis in (1, 0)]
+    return np.stack([*levels, half, *neighbours]), _content(x, block)
 
 
-def _content(x: Tensor, block: int) -> Tensor:
-    smooth = F.avg_pool2d(_padded(x, 2), 5, stride=1)
-    across, down = _rolled(smooth, 3) - smooth, _rolled(smooth, 2) - smooth
-    gradient = torch.log(_pool((across**2 + down**2), block) + 0.05)
-    mean = _pool(x, block)
-    contrast = torch.log((_pool(smooth**2, block) - _pool(smooth, block) ** 2).clamp(min=0) + 0.05)
-    bright = mean / 255
-    clipping = torch.minimum(bright, 1 - bright).clamp(max=0.1)
-    return torch.cat([gradient, bright, bright**2, clipping, contrast], dim=1)
+def _content(x: Array, block: int) -> Array:
+    smooth = ndimage.uniform_filter(x, 5, mode="nearest")
+    across, down = np.roll(smooth, -1, 1) - smooth, np.roll(smooth, -1, 0) - smooth
+    gradient = np.log(pooled(across**2 + down**2, block) + 0.05)
+    fine = smooth.astype(np.float64)  # in a flat area two nearly equal numbers are subtracted
+    spread = (pooled(fine**2, block) - pooled(fine, block) ** 2).astype(np.float32)
+    bright = pooled(x, block) / 255
+    clipping = np.minimum(bright, 1 - bright).clip(max=0.1)
+    return np.stack([gradient, bright, bright**2, clipping, np.log(spread.clip(min=0) + 0.05)])
 
 
-def _log_level(residual: Tensor, block: int) -> Tensor:
+def _log_level(residual: Array, block: int) -> Array:
     """Log of the mean absolute residual: less moved by one edge than the variance."""
-    return torch.log(_pool(residual.abs(), block) + 0.02)
+    level: Array = np.log(pooled(np.abs(residual), block) + np.float32(0.02))
+    return level
 
 
 def explained(features: Array, content: Array, rounds: int = 6) -> Array:
@@ -82,40 +78,39 @@ def explained(features: Array, content: Array, rounds: int = 6) -> Array:
     so that an edited region does not teach the regression that it is normal.
     """
     d, h, w = features.shape
-    y = torch.from_numpy(features).double().reshape(d, -1)
-    base = torch.from_numpy(content).double().reshape(content.shape[0], -1)
-    base = (base - base.mean(1, keepdim=True)) / (base.std(1, keepdim=True) + EPSILON)
-    design = torch.cat([torch.ones_like(base[:1]), base, base**2], dim=0)
-    rest = y - y.median(dim=1, keepdim=True).values
+    y = features.reshape(d, -1).astype(np.float64)
+    base = content.reshape(content.shape[0], -1).astype(np.float64)
+    base = (base - base.mean(1, keepdims=True)) / (base.std(1, ddof=1, keepdims=True) + EPSILON)
+    design = np.concatenate([np.ones_like(base[:1]), base, base**2])
+    rest = y - _median(y)
     for _ in range(rounds):
-        scale = _mad(rest)
-        weight = ((1 - (rest / (4.685 * scale)) ** 2).clamp(min=0) ** 2).mean(0)
+        weight = ((1 - (rest / (4.685 * _mad(rest))) ** 2).clip(min=0) ** 2).mean(0)
         weighted = design * weight
-        gram = weighted @ design.T + torch.eye(len(design), dtype=torch.float64) * 1e-3 * h * w
-        rest = y - (torch.linalg.solve(gram, weighted @ y.T)).T @ design
-    rest = rest - rest.median(dim=1, keepdim=True).values
-    return _array((rest / _mad(rest)).reshape(d, h, w))
+        gram = weighted @ design.T + np.eye(len(design)) * 1e-3 * h * w
+        rest = y - np.linalg.solve(gram, weighted @ y.T).T @ design
+    rest = rest - _median(rest)
+    return (rest / _mad(rest)).reshape(d, h, w).astype(np.float32)
 
 
 def distance(layers: Array, limit: float = 8.0) -> Array:
     """Root mean square over standardised layers (d, h, w), each clipped to ±limit: (h, w)."""
-    return _array(torch.from_numpy(layers).clamp(-limit, limit).pow(2).mean(0).sqrt())
+    root: Array = np.sqrt((layers.clip(-limit, limit) ** 2).mean(0))
+    return root
 
 
 def standardised(values: Array) -> Array:
     """`values` (h, w) minus its median, divided by 1.4826 x its median absolute deviation."""
-    flat = torch.from_numpy(values).double().reshape(1, -1)
-    flat = flat - flat.median(dim=1, keepdim=True).values
-    return _array((flat / _mad(flat)).reshape(values.shape))
+    flat = values.reshape(1, -1).astype(np.float64)
+    flat = flat - _median(flat)
+    return (flat / _mad(flat)).reshape(values.shape).astype(np.float32)
 
 
 def window_means(layers: Array, size: int) -> Array:
-    """Mean over a size x size window of blocks around each block, at the border over what is there: same shape."""
-    x = torch.from_numpy(layers)
-    stack = x.reshape(1, -1, *layers.shape[-2:])
-    pad = size // 2
-    sums = F.avg_pool2d(stack, size, stride=1, padding=pad, count_include_pad=False)
-    return _array(sums[..., : layers.shape[-2], : layers.shape[-1]].reshape(layers.shape))
+    """Mean over size x size blocks (odd) around each block, at the border over what is there: same shape."""
+    sizes = (1,) * (layers.ndim - 2) + (size, size)
+    there = ndimage.uniform_filter(np.ones(layers.shape[-2:]), size, mode="constant")
+    means: Floats = ndimage.uniform_filter(layers.astype(np.float64), sizes, mode="constant") / there
+    return means.astype(np.float32)
 
 
 def ghosts(luma: Array, resaved: list[Array], block: int) -> Array:
@@ -124,63 +119,29 @@ def ghosts(luma: Array, resaved: list[Array], block: int) -> Array:
     resaved: the same picture saved again at rising qualities. Returns (q, h, w): log of the mean squared change of each
     block at each quality, less the block's own mean over the qualities (what depends on texture only).
     """
-    x = _tensor(luma)
-    changes = torch.cat([_pool((x - _tensor(other)) ** 2, block) for other in resaved], dim=1)
-    curves = torch.log(changes + 0.05)
-    return _array((curves - curves.mean(dim=1, keepdim=True))[0])
+    curves = np.log(np.stack([pooled((luma - other) ** 2, block) for other in resaved]) + np.float32(0.05))
+    ghost: Array = curves - curves.mean(axis=0, keepdims=True)
+    return ghost
 
 
-def dct_histograms(luma: Array, steps: list[int], reach: int = 60) -> Array:
-    """Histograms of the first zig-zag AC coefficients in units of their quantisation step: (len(steps), 2 reach + 1).
-
-    luma: (H, W) on the file's own 8 x 8 grid. steps: quantisation steps of the coefficients (0,1), (1,0), (2,0),
-    (1,1), (0,2) …
-    """
-    h, w = (side // 8 * 8 for side in luma.shape)
-    blocks = torch.from_numpy(luma[:h, :w] - 128.0).reshape(h // 8, 8, w // 8, 8).permute(0, 2, 1, 3).reshape(-1, 8, 8)
-    basis = _dct_basis()
-    coefficients = basis @ blocks @ basis.T
-    rows = []
-    for (u, v), step in zip(ZIGZAG, steps, strict=False):
-        value = (coefficients[:, u, v] / step).round().clamp(-reach, reach).long() + reach
-        rows.append(torch.bincount(value, minlength=2 * reach + 1).float())
-    return _array(torch.stack(rows))
+def pooled(x: npt.NDArray[Real], block: int) -> npt.NDArray[Real]:
+    """Mean of each whole block x block square: (H, W) to (H // block, W // block)."""
+    h, w = x.shape[0] // block, x.shape[1] // block
+    means: npt.NDArray[Real] = x[: h * block, : w * block].reshape(h, block, w, block).mean(axis=(1, 3))
+    return means
 
 
-ZIGZAG = [(0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1), (3, 0)]
+def _halved(x: Array) -> Array:
+    """Half the size by averaging; an odd last row or column is averaged with itself."""
+    return pooled(np.pad(x, ((0, x.shape[0] % 2), (0, x.shape[1] % 2)), mode="edge"), 2)
 
 
-def _dct_basis() -> Tensor:
-    k = torch.arange(8).float()
-    basis = torch.cos((2 * k[None, :] + 1) * k[:, None] * torch.pi / 16) * 0.5
-    basis[0] *= 0.5**0.5
-    return basis
+def _median(rows: Floats) -> Floats:
+    """The lower of the two middle values where there are two: one of the values themselves."""
+    middle = (rows.shape[1] - 1) // 2
+    value: Floats = np.partition(rows, middle, axis=1)[:, middle : middle + 1]
+    return value
 
 
-def _tensor(luma: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(luma, dtype=np.float32))[None, None]
-
-
-def _array(tensor: Tensor) -> Array:
-    return np.asarray(tensor.float().numpy(), dtype=np.float32)
-
-
-def _padded(x: Tensor, by: int) -> Tensor:
-    return F.pad(x, (by, by, by, by), mode="replicate")
-
-
-def _rolled(x: Tensor, axis: int, by: int = 1) -> Tensor:
-    return torch.roll(x, -by, dims=axis)
-
-
-def _pool(x: Tensor, block: int) -> Tensor:
-    return F.avg_pool2d(x, block, ceil_mode=False)
-
-
-def _fit(x: Tensor, like: Tensor) -> Tensor:
-    """Same number of blocks as `like`: half-size pooling may round to one block more."""
-    return x[..., : like.shape[-2], : like.shape[-1]]
-
-
-def _mad(rows: Tensor) -> Tensor:
-    return 1.4826 * rows.abs().median(dim=1, keepdim=True).values + 1e-6
+def _mad(rows: Floats) -> Floats:
+    return 1.4826 * _median(np.abs(rows)) + 1e-6

@@ -7,11 +7,13 @@ checks every proof, because proofs do not depend on types.
 from enum import StrEnum
 from typing import Final
 
-REGISTRY_VERSION: Final = 3
+REGISTRY_VERSION: Final = 4
 
 
 class EventType(StrEnum):
-    """Registry version 3. The types of version 1 end with `login_link:used`, those of 2 with `log:recovered`."""
+    """Registry version 4. The types of version 1 end with `login_link:used`, of 2 with `log:recovered`, of 3 with
+    `certificate:revoked`.
+    """
 
     ASSET_REGISTERED = "asset:registered"
     ASSET_RESTRICTED = "asset:restricted"
@@ -57,3 +59,9 @@ class EventType(StrEnum):
     TRUST_LIST_ADDED = "trust_list:added"
     CERTIFICATE_ROTATED = "certificate:rotated"
     CERTIFICATE_REVOKED = "certificate:revoked"
+    MODEL_REGISTERED = "model:registered"
+    MODEL_STAGED = "model:staged"
+    LABEL_RECORDED = "label:recorded"
+    MODEL_AUDITED = "model:audited"
+    DRIFT_ALARMED = "drift:alarmed"
+    FEDERATION_ROUND = "federation:round"

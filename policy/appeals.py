@@ -14,7 +14,7 @@ from core.states import move
 from ledger import log, vault
 from ledger.events import EventType
 from ledger.log import Sealed
-from policy import cases, clocks, flags, outcomes, people
+from policy import cases, clocks, flags, learning, outcomes, people
 from policy.decisions import facts_of
 from policy.models import Affected, Appeal, Case, Clock, Decision, Flag, Notice
 from policy.notices import refuse_fields
@@ -169,6 +169,7 @@ def _decide(appeal: Appeal, user: User, outcome: str, reasons: str) -> None:
         clocks.end(appeal.clocks.all(), Clock.State.MET)
         if outcome == Appeal.Outcome.OVERTURN:
             _overturn(appeal, user)
+            learning.from_appeal(appeal)
         else:
             clocks.close_if_quiet(appeal.decision.case)
         jobs.enqueue("policy.deliver_appeal", appeal=str(appeal.pk))

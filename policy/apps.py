@@ -9,13 +9,14 @@ class PolicyConfig(AppConfig):
         from core.storage import register_references
 
         # They register what they do.
-        from policy import checks, consent, data_rights, exports, flags, operators, pipeline, statements  # noqa: F401
+        from policy import checks, consent, data_rights, exports, flags, learning, operators, pipeline, statements  # noqa: F401
         from provenance.restriction import register_blocklist, register_copy_watch
 
         register_references(exports.stored_keys)
         register_blocklist(consent.leave_out_withheld)
         register_blocklist(flags.leave_out_copies)
         register_copy_watch(flags.flag_copy)
+        learning.register()
         _regulate()
         _reconcile()
 

@@ -13,7 +13,7 @@ from core.states import move
 from ledger import log
 from ledger.events import EventType
 from ledger.log import Sealed
-from policy import cases, clocks, flags, outcomes, rules, statements
+from policy import cases, clocks, flags, learning, outcomes, rules, statements
 from policy.models import Case, Clock, Decision, Flag, Notice
 from policy.notices import refuse_fields
 from policy.plain_texts import objection
@@ -51,6 +51,7 @@ def decide(
         statements.write(decision, _start_clocks(decision))
         outcomes.OUTCOMES[outcome].process(decision)
         _settle(decision)
+        learning.from_decision(decision)
     return decision
 
 

@@ -48,6 +48,11 @@ PATHS: dict[str, Path] = {
     "mfa.Authenticator": Path("", "user"),
     "provenance.Asset": Path("", "owner"),
     "detection.Finding": Path("", "run__asset__owner"),
+    "detection.ModelVersion": Path("", "registered_by"),
+    "detection.Approval": Path("", "by"),
+    "detection.Label": Path("", "submitter"),
+    "detection.Corroboration": Path("", "by"),
+    "detection.Audit": Path("", "audited_by"),
     # A report is about a file; nothing says whose file it was.
     "provenance.KeptReport": Path("", ""),
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from django.conf import settings
 
 from core import jobs
 from core.clock import now
@@ -19,7 +20,7 @@ from core.problems import Problem
 from detection import examination, registry
 from detection.models import Finding, Run
 from policy.flags import raise_flag
-from policy.models import Flag, PipelineStep
+from policy.models import Clock, Flag, PipelineStep
 from provenance.models import Asset
 from provenance.vocabulary import SYNTHETIC
 
@@ -60,6 +61,22 @@ def _examine(detector: str) -> Callable[[Asset, Job | None], None]:
     return run
 
 
+def _request_slow_ones(asset: Asset, job: Job | None) -> None:
+    """Detectors that ask networks examine in a job of their own, so that the work's page need not wait for them."""
+    able = [info for info in registry.all_detectors() if info.is_slow]
+    names = [one.name for one in able if not registry.why_not(one, asset.kind, asset.media_type, held=asset.held)]
+    if names and settings.ASSAY_EXAMINE == "all":
+        examination.request_examination(asset, names)
+
+
+def _has_a_deadline(asset: Asset) -> bool:
+    """A clock runs on one of its cases: what reviewers decide by is examined first."""
+    return Clock.objects.filter(case__asset=asset, state=Clock.State.RUNNING).exists()
+
+
+examination.register_urgency(_has_a_deadline)
+
+
 def _raise_flags(asset: Asset, job: Job | None) -> None:
     """A file that declares synthetic media, registered as something else, is worth a look. Nothing else is (I8)."""
     if asset.source_type in SYNTHETIC or asset.restriction:
@@ -71,11 +88,16 @@ def _raise_flags(asset: Asset, job: Job | None) -> None:
         raise_flag(asset, Flag.Origin.DECLARED_SYNTHETIC)
 
 
-STEPS: list[Step] = [
-    Step("examine:declared", 1, _examine("declared")),
-    Step("examine:forensics", 1, _examine("forensics")),
-    Step("raise_flags", 1, _raise_flags, after=("examine:declared",)),
-]
+def _steps() -> list[Step]:
+    quick = [info.name for info in registry.all_detectors() if not info.is_slow]
+    return [
+        *(Step(f"examine:{name}", 1, _examine(name)) for name in quick),
+        Step("request_examination", 1, _request_slow_ones),
+        Step("raise_flags", 1, _raise_flags, after=("examine:declared",)),
+    ]
+
+
+STEPS: list[Step] = _steps()
 
 
 @jobs.handler("asset.process", on_failed=examination.forget_unfinished)

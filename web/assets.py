@@ -67,7 +67,7 @@ def public_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "refusal": refusal_to_show(asset, request.user),
         "receipt": receipt_for(asset.entry),
         "manifest": manifests.fitting(asset),
-        "runs": examinations(asset),
+        "runs": examinations(asset, request.user),
         "mine": asset.owner_id == request.user.pk,
     }
     response = render(request, "web/asset.html", context)
@@ -77,9 +77,9 @@ def public_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     return response
 
 
-def examinations(asset: Asset) -> list[Run]:
+def examinations(asset: Asset, viewer: Viewer) -> list[Run]:
     findings = Prefetch("findings", queryset=Finding.objects.order_by("pk"))
-    return list(asset.runs.prefetch_related(findings).order_by("detector", "pk"))
+    return list(Run.objects.shown_to(viewer).filter(asset=asset).prefetch_related(findings).order_by("detector", "pk"))
 
 
 # --- Files ---------------------------------------------------------------------------------------------------------
@@ -108,7 +108,8 @@ def heat_map(request: HttpRequest, pk: UUID, finding: UUID) -> HttpResponseBase:
     refused = refusal(asset, request.user, Rendition.Role.PREVIEW)
     if refused is not None:
         raise refused
-    found = Finding.objects.filter(pk=finding, run__asset=asset).exclude(heatmap_key="").first()
+    shown = Run.objects.shown_to(request.user).filter(asset=asset)
+    found = Finding.objects.filter(pk=finding, run__in=shown).exclude(heatmap_key="").first()
     if found is None:
         raise NotFound("heat map")
     return stored(found.heatmap_key, PNG, f"{found.pk}.png", known=_known(request))

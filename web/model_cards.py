@@ -9,18 +9,30 @@ _INLINE = ((re.compile(r"\*\*(.+?)\*\*"), r"<strong>\1</strong>"), (re.compile(r
 
 
 def as_html(card: str) -> SafeString:
-    """Paragraphs, `- ` lists and headings (one level below the page's own), with bold, emphasis and code."""
+    """Paragraphs, `- ` lists, tables and headings (below the card's own), with bold, emphasis and code."""
     blocks = [block.strip() for block in card.split("\n\n") if block.strip()]
     return mark_safe("\n".join(_block(block) for block in blocks))  # noqa: S308 - every text is escaped in _inline
 
 
 def _block(block: str) -> str:
     if block.startswith("#"):
-        return f"<h2>{_inline(block.lstrip('#').strip())}</h2>"
+        return f"<h3>{_inline(block.lstrip('#').strip())}</h3>"
     if block.startswith("- "):
         items = re.split(r"\n- ", block[2:])
         return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
+    if block.startswith("| "):
+        return _table([line.strip("| ").split(" | ") for line in block.splitlines()])
     return f"<p>{_inline(block)}</p>"
+
+
+def _table(rows: list[list[str]]) -> str:
+    """rows: the head, the line under it, the body. It scrolls by itself on a small screen, and by keyboard."""
+    head = "".join(f'<th scope="col">{_inline(cell)}</th>' for cell in rows[0])
+    body = "".join("<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>" for row in rows[2:])
+    return (
+        '<div class="table-wrap" tabindex="0" role="region" aria-label="Table"><table class="table">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def _inline(text: str) -> str:

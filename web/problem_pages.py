@@ -57,6 +57,11 @@ GROUPS: Mapping[str, Group] = {
         _("A worker could not finish a job and gave it up after three tries."),
         _("Ask for it again; if it fails again, tell the operator the time."),
     ),
+    "model": Group(
+        _("Something about a model"),
+        _("A model, its card or its data is incomplete, was changed after it was signed, or did not pass the gate."),
+        _("The message beside the code says which. Nothing was loaded, and what was in service still is."),
+    ),
     "office": Group(
         _("Something on our side"),
         _("The office itself could not do its work. The error was recorded."),
@@ -74,6 +79,10 @@ _SAME = {
     "person": "request",
     "audit": "forbidden",
     "detection": "media",
+    "file": "media",
+    "label": "request",
+    "training": "model",
+    "federation": "model",
     "report": "request",
     "resolution": "request",
     "verification": "request",

@@ -18,6 +18,7 @@ from accounts.models import Role
 from core.models import Job
 from core.problems import NotFound, Problem
 from core.storage import receive
+from detection.examination import unfinished_examination
 from ledger.receipts import receipt_for
 from policy.models import Case, StatementOfReasons
 from provenance import manifests
@@ -115,10 +116,10 @@ def work(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _moving(asset: Asset) -> dict[str, Any]:
     """What changes by itself: the job, the examinations, the receipt."""
-    job = Job.objects.filter(key=f"asset.process:{asset.pk}").first()
+    job = unfinished_examination(asset) or Job.objects.filter(key=f"asset.process:{asset.pk}").first()
     receipt = receipt_for(asset.entry)
     over = (job is None or job.is_over) and receipt is not None
-    return {"asset": asset, "job": job, "runs": examinations(asset), "receipt": receipt, "over": over}
+    return {"asset": asset, "job": job, "runs": examinations(asset, asset.owner), "receipt": receipt, "over": over}
 
 
 def _still(asset: Asset) -> dict[str, Any]:

@@ -266,4 +266,10 @@ EVENTS: Mapping[str, Text] = {
     "trust_list:added": _("A version of a trust list was added"),
     "certificate:rotated": _("The certificate that signs media was replaced"),
     "certificate:revoked": _("A certificate was revoked"),
+    "model:registered": _("A version of a model was registered"),
+    "model:staged": _("A version of a model was put into or out of service"),
+    "label:recorded": _("A work was labelled for learning"),
+    "model:audited": _("A model was audited for fairness"),
+    "drift:alarmed": _("A detector’s scores drifted"),
+    "federation:round": _("Institutions trained a model together for a round"),
 }

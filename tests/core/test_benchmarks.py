@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import counted, ledger, provenance
+from benchmarks import counted, detection, ledger, provenance
 from benchmarks import ledger_peers as peers
-from benchmarks.table import LEDGER, PROVENANCE, Block, Figure, Results, machine, parse
+from benchmarks.table import DETECTION, LEDGER, PROVENANCE, Block, Figure, Results, machine, parse
 from core.guard import Nursery
 from ledger import log
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BLOCKS = [LEDGER, PROVENANCE]
+BLOCKS = [LEDGER, PROVENANCE, DETECTION]
 README = "# Assay\n\n" + "\n".join(
     ["<!-- figures: written by `benchmarks/ledger.py --write-readme` -->", "old", "<!-- end of figures -->", "after\n"]
 )
@@ -111,6 +111,7 @@ def test_the_business_transaction_commits_its_row_and_its_entry_together() -> No
 def test_each_number_of_a_block_is_measured_once() -> None:
     assert sorted(number for numbers, _ in ledger.MEASUREMENTS for number in numbers) == sorted(LEDGER.numbers)
     assert [number for number, _ in provenance.MEASUREMENTS] == list(PROVENANCE.numbers)
+    assert sorted(number for numbers, _ in detection.MEASUREMENTS for number in numbers) == sorted(DETECTION.numbers)
 
 
 def test_two_blocks_in_one_readme_are_written_apart() -> None:

@@ -1,10 +1,13 @@
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import time_machine
+import yaml
+from django.conf import settings
 
-from core import jobs
+from core import jobs, supervisor
 from core.clock import now
 from core.models import Job
 from core.problems import Problem
@@ -150,3 +153,27 @@ def test_a_rolled_back_caller_leaves_no_job_and_sends_nothing(
         jobs.enqueue("test.works", word="never")
         raise ZeroDivisionError
     assert (Job.objects.count(), sent) == (0, [])
+
+
+def test_a_job_waits_in_the_queue_of_its_cost(
+    bench: list[str], monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr("core.tasks.run_job.apply_async", lambda args, queue: sent.append((args[0], queue)))
+    monkeypatch.setitem(jobs._queues, "test.crashes", lambda job: str(job.args["cost"]))
+    with django_capture_on_commit_callbacks(execute=True):
+        quick, slow = jobs.enqueue("test.works", word="x"), jobs.enqueue("test.crashes", cost=jobs.INFER)
+    assert sent == [(str(quick.pk), jobs.QUICK), (str(slow.pk), jobs.INFER)]
+
+
+def test_somebody_takes_from_every_queue() -> None:
+    """A message in a queue that no worker is told of would wait for ever."""
+    queues = {queue.name for queue in settings.CELERY_TASK_QUEUES}
+    assert queues == {jobs.URGENT, jobs.QUICK, jobs.DETECT, jobs.INFER}
+    assert all(queue.routing_key == queue.name for queue in settings.CELERY_TASK_QUEUES)
+    commands = [list(service.argv) for service in supervisor.services("127.0.0.1", 8000)]
+    compose = yaml.safe_load((settings.BASE_DIR / "deploy" / "compose.yaml").read_text())["services"]
+    for told in (commands, [str(one.get("command", "")).split() for one in compose.values()]):
+        taken = [argv[argv.index("-Q") + 1].split(",") for argv in told if "-Q" in argv]
+        assert {queue for one in taken for queue in one} == queues
+        assert all(jobs.URGENT in one for one in taken)

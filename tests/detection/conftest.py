@@ -2,12 +2,17 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
 from accounts.models import User
 from core import storage
+from detection import registry
+from detection.detectors import About, Question, Standing
+from detection.registry import DetectorInfo
 from ledger import log
 from ledger.events import EventType
 from provenance.models import Asset, Rendition
@@ -16,6 +21,36 @@ from provenance.models import Asset, Rendition
 collect_ignore = [] if connection.vendor == "sqlite" else ["test_forensics.py"]
 
 Work = Callable[..., Asset]
+
+
+Install = Callable[..., DetectorInfo]
+
+
+@dataclass(frozen=True)
+class Misbehaving(DetectorInfo):
+    """A detector whose function is one of tests.detection.misbehaving."""
+
+    @property
+    def function(self) -> str:
+        return f"tests.detection.misbehaving:{self.name}"
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """install(name) → the detector of that name from tests.detection.misbehaving, beside those that are there."""
+
+    def one(name: str, version: str = "1", **more: Any) -> DetectorInfo:
+        standing = Standing.EXPERIMENTAL if more.pop("experimental", False) else Standing.SHIPPED
+        about = About(
+            name, name, version, Question.SYNTHETIC, ("image",), "a made picture", standing,
+            preload=("tests.detection.misbehaving",), wall=20, **more,
+        )  # fmt: skip
+        info = Misbehaving(about, "sha256:" + "0" * 64, "", calibrated=True)
+        real = [known for known in registry.all_detectors() if known.name != name]
+        monkeypatch.setattr(registry, "all_detectors", lambda: (info, *real))
+        return info
+
+    return one
 
 
 @pytest.fixture

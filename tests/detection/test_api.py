@@ -10,18 +10,20 @@ import pytest
 from accounts.models import Scope, User
 from accounts.tokens import create_token
 from core import jobs
+from detection import registry
 from detection.examination import examine
 from detection.models import Finding
 from provenance import restriction
 from provenance.models import Asset
 from tests.detection import media
-from tests.detection.conftest import Work
+from tests.detection.conftest import Install, Work
 
 
 @pytest.fixture
-def examined(alice: User, work: Work, photo: bytes) -> Asset:
+def examined(alice: User, work: Work, photo: bytes, install: Install) -> Asset:
+    install("draws")
     asset = work(alice, photo)
-    examine(asset, "forensics")
+    examine(asset, "draws")
     examine(asset, "declared")
     return asset
 
@@ -31,7 +33,7 @@ def test_anyone_reads_the_findings_of_a_public_work_with_how_far_to_trust_them(a
     assert answer.status_code == 200
     body = answer.json()
     assert body["note"].startswith("Uncalibrated")
-    assert [run["detector"] for run in body["runs"]] == ["declared", "forensics"]
+    assert [run["detector"] for run in body["runs"]] == ["declared", "draws"]
     for run in body["runs"]:
         for finding in run["findings"]:
             assert finding["calibrated"] is False and finding["strength_words"].endswith("(uncalibrated)")
@@ -116,8 +118,10 @@ def test_what_does_not_exist_is_not_found(api: Callable, alice: User, work: Work
 
 def test_the_detectors_are_listed_for_everyone(api: Callable, db: None) -> None:
     body = api().get("/api/v1/detectors").json()
-    assert [(one["name"], one["calibrated"]) for one in body] == [("declared", False), ("forensics", False)]
-    assert all(one["card"].startswith("# ") for one in body)
+    told = {one["name"]: one for one in body}
+    assert list(told) == [info.name for info in registry.all_detectors()]
+    assert (told["declared"]["question"], told["declared"]["standing"]) == ("declared", "shipped")
+    assert all("## What it cannot" in one["card"] for one in body)
 
 
 def test_a_report_on_any_file_says_what_the_file_declares(db: None, tmp_path: Path, photo: bytes) -> None:
@@ -142,7 +146,7 @@ def test_a_report_on_a_registered_file_shows_what_the_register_found(examined: A
     assert [(run["about"], run["detector"]) for run in section["runs"]] == [
         ("this_file", "declared"),
         ("registered_work", "declared"),
-        ("registered_work", "forensics"),
+        ("registered_work", "draws"),
     ]
     assert {run["asset_id"] for run in section["runs"]} == {None, str(examined.pk)}
 

@@ -5,7 +5,6 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +17,12 @@ from core.clock import now
 from core.models import Job
 from core.problems import NotFound
 from detection import examination, registry
-from detection.detectors import About
 from detection.examination import examine, request_examination
 from detection.models import Finding, Run
-from detection.registry import DetectorInfo, digest_of
+from detection.registry import digest_of
 from ledger.models import Entry
 from tests.detection import media
 from tests.detection.conftest import Work
-
-
-@dataclass(frozen=True)
-class Misbehaving(DetectorInfo):
-    """A detector whose function is one of tests.detection.misbehaving."""
-
-    @property
-    def function(self) -> str:
-        return f"tests.detection.misbehaving:{self.name}"
-
-
-@pytest.fixture
-def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., DetectorInfo]:
-    def one(name: str, version: str = "1") -> DetectorInfo:
-        about = About(name, name, version, ("image",), preload=("tests.detection.misbehaving",), wall=20)
-        info = Misbehaving(about, "sha256:" + "0" * 64, "")
-        real = registry.all_detectors()
-        monkeypatch.setattr(registry, "all_detectors", lambda: (info, *real))
-        return info
-
-    return one
 
 
 def leaves(kind: str = "detection:recorded") -> list[dict[str, Any]]:
@@ -201,7 +178,7 @@ def test_a_worker_taken_for_dead_cannot_record_a_second_result(
     info = install("reports")
     Run.objects.create(asset=asset, detector="reports", version="1", model_digest=info.model_digest)
     slow = Run.objects.get()
-    assert examination._claim(slow, info, None, again=False)
+    assert examination._claim(slow, examination._serving(info), None, again=False)
     Run.objects.update(started_at=now() - dt.timedelta(hours=1))
     assert examine(asset, "reports").state == "done"
     examination._end(slow, findings=[Finding(run=slow, signal="late", strength="strong", statement="Too late.")])
@@ -230,7 +207,8 @@ def test_progress_reaches_the_job_while_it_runs(
 def test_asking_twice_while_the_first_waits_gives_the_same_job(alice: User, work: Work, photo: bytes) -> None:
     asset = work(alice, photo)
     job = request_examination(asset)
-    assert job.args["detectors"] == ["declared", "forensics"]
+    able = {info.name for info in registry.all_detectors()} - {info.name for info, _ in examination.unexamined(asset)}
+    assert job.args["detectors"] == sorted(able)
     assert request_examination(asset).pk == job.pk
     assert request_examination(asset, ["declared"]).pk != job.pk
 
@@ -291,16 +269,17 @@ def test_the_digest_changes_with_every_file_that_decides_the_result(tmp_path: Pa
     (folder / "weights.safetensors").rename(folder / "other.safetensors")
     digests.append(digest_of(folder, [shared]))
     assert len(set(digests)) == 5
-    (folder / "card.md").write_text("Better words.")
+    (folder / "card.yaml").write_text("Better words.")
+    (folder / "evaluation.json").write_text("{}")
     assert digest_of(folder, [shared]) == digests[-1]
 
 
-def test_every_detector_is_listed_with_its_card_and_is_uncalibrated() -> None:
+def test_every_detector_is_listed_with_its_card_and_says_what_it_looks_for() -> None:
     infos = registry.all_detectors()
-    assert [info.name for info in infos] == ["declared", "forensics"]
+    assert {"declared", "forensics"} <= {info.name for info in infos}
     for info in infos:
-        assert info.calibrated is False and info.model_digest.startswith("sha256:") and len(info.model_digest) == 71
-        assert "Cannot" in info.card and "Uncalibrated" in info.card and "fake" not in info.card.lower()
+        assert info.model_digest.startswith("sha256:") and len(info.model_digest) == 71
+        assert "What it cannot" in info.card and info.about.looks_for
 
 
 def test_heat_maps_are_not_orphans(alice: User, work: Work, photo: bytes) -> None:

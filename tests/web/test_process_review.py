@@ -199,7 +199,7 @@ def test_the_case_page_shows_notice_clocks_and_facts(rita: User, case: Case) -> 
     for expected in (
         "I never agreed to it",
         "How this was computed",
-        "Uncalibrated",
+        "Advice about pixels",
         "People shown",
         "Clocks",
         "draft",

@@ -12,6 +12,7 @@ from django.core.management import call_command
 
 from core import storage
 from core.problems import Forbidden
+from detection.models import Run
 from ledger import custody, merkle
 from ledger.models import Checkpoint, Sequence
 from ledger.receipts import receipt_for
@@ -73,12 +74,12 @@ def prove(stage: Stage) -> None:
 
 
 def examine(stage: Stage) -> None:
-    stage.step("Two detectors have examined it. They advise, and say that they are uncalibrated.")
+    stage.step("Detectors have examined it. They advise, and say how often they are wrong or that nobody knows.")
     asset: Asset = stage.props["asset"]
-    for run in asset.runs.all():
+    for run in Run.objects.shown_to(asset.owner).filter(asset=asset).order_by("detector"):
         stage.expect(run.state == run.State.DONE, f"{run.detector} ended as {run.state}: {run.error_detail}")
         for finding in run.findings.all():
-            stage.show(run.detector, f"{finding.strength_words}: {finding.statement}")
+            stage.show(run.detector, f"{finding.answer_words}: {finding.statement}")
             if finding.heatmap_key:
                 heat = stage.folder / f"heat-map-{run.detector}.png"
                 with storage.open_file(finding.heatmap_key) as source:

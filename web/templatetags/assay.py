@@ -4,14 +4,15 @@ import datetime as dt
 from collections.abc import Mapping
 
 from django import template
+from django.template import Context
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
 from core.clock import now
-from detection import examination, registry
-from detection.models import Run
+from detection import examination, registry, wording
+from detection.models import Finding, Run
 from provenance.models import Asset, Rendition
 
 register = template.Library()
@@ -147,6 +148,21 @@ def drawn(asset: Asset) -> bool:
 def unexamined(asset: Asset) -> list[str]:
     """What no detector could look at, and why: “not examined: …”, each reason once."""
     return list(dict.fromkeys(why for _, why in examination.unexamined(asset)))
+
+
+@register.inclusion_tag("web/_weight.html", takes_context=True)
+def weight(context: Context, finding: Finding) -> dict[str, object]:
+    """How far to trust a finding; what it means only at the prevalences that the reader has chosen
+    (?prevalence=0.01)."""
+    request = context.get("request")
+    asked = request.GET.getlist("prevalence") if request else []
+    chosen = [value for value in wording.PREVALENCES if value in asked]
+    return {
+        "finding": finding,
+        "prevalences": list(zip(wording.PREVALENCES, wording.PREVALENCE_WORDS, strict=True)),
+        "chosen_prevalences": chosen,
+        "meanings": [wording.posterior_words(finding.llr, value) for value in chosen] if finding.llr else [],
+    }
 
 
 @register.filter

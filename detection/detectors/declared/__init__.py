@@ -1,11 +1,13 @@
 """What the file itself says about how it was made."""
 
-from detection.detectors import About
+from detection.detectors import About, Question
 
 ABOUT = About(
     name="declared",
     title="Declared origin",
-    version="1.1",
+    version="1.2",
+    question=Question.DECLARED,
+    looks_for="a file that says a machine made it",
     kinds=("image", "video", "audio", "document"),
     shares=("hostile_text.py",),
     preload=("detection.detectors.declared.detector", "provenance.c2pa"),

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from detection.detectors import Reading, Report, Strength, as_result
+from detection.detectors import Answer, Media, Reading, Region, Strength, examination
 from detection.detectors.declared import credential, places
 from detection.detectors.declared.places import Said
 from detection.hostile_text import readable
@@ -58,19 +58,22 @@ class Meaning(StrEnum):
     PROGRAM = "program"  # names a program that is no known generator
 
 
-def examine(path: str, media_type: str, out: str, report: Report) -> dict[str, Any]:
-    """See the module; shape of the result in `detection.detectors`."""
-    report(10, "Reading Content Credentials")
-    shown = c2pa.read(Path(path), media_type, anchors=[])
+def analyze(media: Media, region: Region | None = None) -> list[Reading]:
+    """See the module. A declaration is about the whole file: `region` changes nothing."""
+    media.report(10, "Reading Content Credentials")
+    shown = c2pa.read(media.path, media.media_type, anchors=[])
     store = shown.get("store") if isinstance(shown.get("store"), dict) else {}
-    report(50, "Reading metadata")
-    said = [*credential.declarations(store or {}), *_metadata(Path(path), media_type)]
+    media.report(50, "Reading metadata")
+    said = [*credential.declarations(store or {}), *_metadata(media.path, media.media_type)]
     sorted_out = [(meaning, one) for one in dict.fromkeys(said) if (meaning := meaning_of(one))][:MOST]
     details = {
         "declarations": [_quoted(meaning, one) for meaning, one in sorted_out],
         "credential": {"presence": str(shown.get("presence")), "validation": _validation(store or {})},
     }
-    return as_result(_reading(sorted_out, details))
+    return [_reading(sorted_out, details)]
+
+
+examine = examination(analyze)
 
 
 def _metadata(path: Path, media_type: str) -> Iterator[Said]:
@@ -118,11 +121,14 @@ def _validation(store: dict[str, Any]) -> str:
 
 
 def _reading(found: list[tuple[Meaning, Said]], details: dict[str, Any]) -> Reading:
+    """A mention answers nothing: it is quoted, and whoever reads it decides."""
     for meaning, strength in ((Meaning.SYNTHETIC, Strength.STRONG), (Meaning.MENTION, Strength.WEAK)):
         those = [one for kind, one in found if kind == meaning]
         if those:
-            return Reading("declared_synthetic", strength, _sentence(meaning, those), "", details)
-    return Reading("declared_synthetic", Strength.NONE, _nothing(one for kind, one in found), "", details)
+            answer = Answer.SIGNALS if meaning == Meaning.SYNTHETIC else Answer.NO_SIGNALS
+            return Reading("declared_synthetic", strength, _sentence(meaning, those), "", details, answer=answer)
+    words = _nothing(one for kind, one in found)
+    return Reading("declared_synthetic", Strength.NONE, words, "", details, answer=Answer.NO_SIGNALS)
 
 
 def _sentence(meaning: Meaning, those: list[Said]) -> str:

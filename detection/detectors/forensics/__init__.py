@@ -1,12 +1,16 @@
 """Whether one area of a picture carries other fine noise than the rest of it, and where."""
 
-from detection.detectors import About
+from detection.detectors import About, Question, Standing
 from provenance import media
 
 ABOUT = About(
     name="forensics",
     title="Noise and compression inconsistency",
-    version="1.1",
+    version="1.2",
+    question=Question.EDITED,
+    looks_for="an area edited after the picture was taken",
+    # Its peak does not tell edited pictures from others across sources; it shows where to look.
+    standing=Standing.EXPERIMENTAL,
     kinds=("image", "video"),
     media_types=(
         *sorted(media.PICTURES),
@@ -14,6 +18,7 @@ ABOUT = About(
     ),
     shares=("runtime.py", "pictures.py", "heatmap.py"),
     preload=("detection.detectors.forensics.detector",),
-    memory=8 << 30,  # torch maps far more address space than it uses
+    needs=("scipy",),
+    memory=4 << 30,
     wall=120.0,
 )

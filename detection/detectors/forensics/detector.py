@@ -12,13 +12,12 @@ edited from unedited (card.md has the figures), so the strength is never above �
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from detection import runtime
-from detection.detectors import Reading, Report, Strength, as_result
+from detection.detectors import Answer, Media, Reading, Region, Strength, examination
 from detection.heatmap import write_heatmap
 from detection.pictures import FULL_PIXELS, Picture, read_frames, read_picture, resaved, unreadable
 from detection.runtime import Array
@@ -47,34 +46,50 @@ class Inconsistency:
         return self.peak / max(self.rival, 1.0)
 
 
-def examine(path: str, media_type: str, out: str, report: Report) -> dict[str, Any]:
-    """See the module; shape of the result in `detection.detectors`. Raises Problem."""
-    if media_type.startswith("video/"):
-        return _examine_video(path, media_type, out, report)
-    report(10, "Decoding the picture")
-    picture = read_picture(path)
-    report(30, "Measuring fine noise")
-    found = inconsistency(picture)
-    report(70, "Measuring compression")
-    saved_twice = _saved_twice(picture)
-    report(90, "Drawing the map")
-    details = _details(found, picture)
-    return as_result(_reading(found, picture, out, details), *([saved_twice] if saved_twice else []))
+def analyze(media: Media, region: Region | None = None) -> list[Reading]:
+    """See the module. With a region only that part of the map is looked at. Raises Problem."""
+    if media.media_type.startswith("video/"):
+        return [_video(media, region)]
+    media.report(10, "Decoding the picture")
+    picture = read_picture(str(media.path))
+    media.report(30, "Measuring fine noise and compression")
+    found = within(inconsistency(picture), region)
+    media.report(90, "Drawing the map")
+    return [_reading(found, picture, media, _details(found, picture))]
 
 
-def _examine_video(path: str, media_type: str, out: str, report: Report) -> dict[str, Any]:
+examine = examination(analyze)
+
+
+def _video(media: Media, region: Region | None) -> Reading:
     """The frame that deviates most is drawn; every sampled frame is on the time line."""
     timeline, best = [], None
-    for index, (seconds, picture) in enumerate(read_frames(path, media_type, FRAMES)):
-        report(10 + index * 80 // FRAMES, f"Examining the frame at {seconds} s")
-        found = inconsistency(picture)
+    for index, (seconds, picture) in enumerate(read_frames(str(media.path), media.media_type, FRAMES)):
+        media.report(10 + index * 80 // FRAMES, f"Examining the frame at {seconds} s")
+        found = within(inconsistency(picture), region)
         timeline.append({"seconds": seconds, "peak": f"{found.peak:.2f}", "isolation": f"{found.isolation:.2f}"})
         if best is None or found.peak > best[0].peak:
             best = (found, picture, seconds)
     if best is None:
         raise unreadable()
     details = {**_details(best[0], best[1]), "frame_seconds": best[2], "timeline": timeline}
-    return as_result(_reading(best[0], best[1], out, details))
+    return _reading(best[0], best[1], media, details)
+
+
+def within(found: Inconsistency, region: Region | None) -> Inconsistency:
+    """The part of the map that lies in `region`; zero elsewhere. The yardstick stays the whole picture."""
+    if region is None:
+        return found
+    rows, columns = (np.indices(found.heat.shape) + 0.5) / np.array(found.heat.shape)[:, None, None]
+    inside = (abs(columns - region.x - region.width / 2) <= region.width / 2) & (
+        abs(rows - region.y - region.height / 2) <= region.height / 2
+    )
+    heat = np.where(inside, found.heat, 0).astype(np.float32)
+    return Inconsistency(heat, float(heat.max()), _rival(heat) if inside.all() else _peak(found.heat[~inside]))
+
+
+def _peak(values: Array) -> float:
+    return float(values.max()) if values.size else 0.0
 
 
 def inconsistency(picture: Picture) -> Inconsistency:
@@ -102,8 +117,7 @@ def _rival(heat: Array) -> float:
     rows, columns = np.indices(heat.shape)
     top, left = np.unravel_index(int(heat.argmax()), heat.shape)
     reach = max(WINDOW, 0.2 * min(heat.shape))
-    away = heat[np.maximum(abs(rows - top), abs(columns - left)) > reach]
-    return float(away.max()) if away.size else 0.0
+    return _peak(heat[np.maximum(abs(rows - top), abs(columns - left)) > reach])
 
 
 def regions(heat: Array) -> list[dict[str, str]]:
@@ -162,9 +176,9 @@ def _examined(picture: Picture) -> str:
     return f"reduced {picture.reduced} times to stay within {FULL_PIXELS:,} pixels, which hides fine traces"
 
 
-def _reading(found: Inconsistency, picture: Picture, out: str, details: dict[str, Any]) -> Reading:
+def _reading(found: Inconsistency, picture: Picture, media: Media, details: dict[str, Any]) -> Reading:
     name = "heatmap.png"
-    write_heatmap(found.heat / CLIP, Path(out) / name, (picture.width, picture.height))
+    write_heatmap(found.heat / CLIP, media.out / name, (picture.width, picture.height))
     stands_out = found.peak >= STANDS_OUT and found.isolation >= ALONE
     return Reading(
         signal="noise_inconsistency",
@@ -173,6 +187,8 @@ def _reading(found: Inconsistency, picture: Picture, out: str, details: dict[str
         score=f"{found.peak:.2f}",
         details=details,
         heatmap=name,
+        answer=Answer.SIGNALS if stands_out else Answer.NO_SIGNALS,
+        regions=[Region(*(float(box[side]) for side in ("x", "y", "width", "height"))) for box in details["regions"]],
     )
 
 
@@ -184,36 +200,3 @@ NOTHING_WORDS = (
     "No area stands out clearly in fine noise. The map shows where the picture differs most from itself; "
     "saving again as JPEG hides such traces, so this rules nothing out."
 )
-SAVED_TWICE_WORDS = (
-    "The spread of JPEG coefficients is periodic, as after saving as JPEG more than once or stretching the contrast. "
-    "Most shared pictures were."
-)
-# Six photographs: 0.11…0.27 after one save, 0.38…2.4 after a second at a clearly higher quality.
-PERIODIC = 0.35
-
-
-def _saved_twice(picture: Picture) -> Reading | None:
-    """Periodic gaps in the coefficient histograms (Popescu & Farid 2004). Only for JPEG at full size."""
-    if not picture.quantisation:
-        return None
-    steps = [picture.quantisation[8 * u + v] for u, v in runtime.ZIGZAG]
-    periodicity = _periodicity(runtime.dct_histograms(picture.luma, steps))
-    twice = periodicity >= PERIODIC
-    return Reading(
-        signal="jpeg_saved_twice",
-        strength=Strength.WEAK if twice else Strength.NONE,
-        statement=SAVED_TWICE_WORDS if twice else "No trace of an earlier JPEG compression on the same grid was found.",
-        score=f"{periodicity:.3f}",
-        details={"statistic": "median over nine coefficients of the strongest Fourier amplitude of their histograms"},
-    )
-
-
-def _periodicity(histograms: Array) -> float:
-    """The strongest period’s Fourier amplitude, median over the coefficients. A stretched contrast is periodic too."""
-    reach = histograms.shape[1] // 2
-    values = histograms.copy()
-    values[:, reach] = 0  # the zero bin says nothing and outweighs all others
-    smooth = np.stack([np.convolve(row, np.ones(7) / 7, mode="same") for row in values])
-    detail = np.where(smooth >= 2, (values - smooth) / np.maximum(smooth, 1), 0)[:, reach + 1 : reach + 33]
-    spectrum = np.abs(np.fft.rfft(detail, axis=1))[:, 3:] / detail.shape[1]
-    return float(np.median(np.sort(spectrum, axis=1)[:, -1]) * 2)

@@ -1,0 +1,29 @@
+"""Whether a face in a picture carries traces of having been generated or blended in."""
+
+from detection.detectors import About, Question, Standing
+from provenance import media
+
+ABOUT = About(
+    name="face",
+    title="Generated or blended faces",
+    version="1.0",
+    question=Question.FACE,
+    looks_for="a face that was generated or blended in",
+    standing=Standing.EXPERIMENTAL,
+    kinds=("image",),
+    media_types=tuple(sorted(media.PICTURES)),
+    shares=(
+        "pictures.py",
+        "faces.py",
+        "network.py",
+        "onnxfile.py",
+        "weighing.py",
+        "calibration.py",
+        "reshipping.py",
+    ),
+    preload=("detection.detectors.face.detector",),
+    needs=("onnxruntime",),
+    memory=6 << 30,
+    wall=120.0,
+    queue="infer",
+)

@@ -1,0 +1,64 @@
+"""Looks at a picture through CLIP's image tower and asks a small head whether it looks generated.
+
+1. The picture, scaled to 224 pixels, goes through the lower layers of CLIP ViT-B/16 (`detection.weights`); the class
+   tokens after several layers are taken side by side. Layers in the middle know texture and light more than subject,
+   which is what carries over to generators that nobody trained on (Koutlis & Papadopoulos, “RINE”, ECCV 2024).
+2. A linear head (`model.onnx`), trained on photographs and drawings of people against generated pictures, all through
+   the same random saves and scalings (`detection.training.synthetic_image`), gives the logit.
+3. `detection.weighing` turns it into a likelihood ratio, asks again after re-shipping, and abstains by rule.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from core.problems import Problem
+from detection import weights
+from detection.calibration import Calibration
+from detection.detectors import Media, Reading, Region, examination
+from detection.detectors.synthetic_image import ABOUT, front
+from detection.network import MODEL, Tensor, opened
+from detection.pictures import Rgb, compression, read_rgb
+from detection.weighing import as_reading, weigh
+
+HERE = Path(__file__).resolve().parent
+TOWER = weights.folder("clip-vit-b16") / MODEL
+SIGNAL = "generated_picture"
+
+
+def analyze(media: Media, region: Region | None = None) -> Sequence[Reading]:
+    """One reading for the picture, or for the region of it. Raises Problem for what cannot be read."""
+    media.report(10, "Decoding the picture")
+    rgb = read_rgb(media.path)
+    media.report(20, "Comparing with photographs and generated pictures")
+    folder = media.model or HERE
+    calibration = Calibration.read(folder / "calibration.json")
+    told = weigh(
+        scorer(folder), part(rgb, region), calibration, bytes_per_pixel=compression(media.path, media.media_type)
+    )  # fmt: skip
+    return [as_reading(SIGNAL, told, calibration, ABOUT.looks_for)]
+
+
+def scorer(folder: Path = HERE) -> Callable[[Rgb], float]:
+    """The logit of one picture, uint8 (H, W, 3), by the head in `folder`. Raises Problem where the tower is missing."""
+    if not weights.is_installed("clip-vit-b16"):
+        raise Problem("detection.weights_missing", "A network that this detector needs is not installed", status=503,
+                      next_step="Run `make setup`, or `manage.py train tower`.")  # fmt: skip
+    tower, head = opened(TOWER), opened(folder / MODEL)
+    return lambda rgb: float(head.run(tower.run(front.whole(rgb)))[0, 0])
+
+
+def head_input(rgb: Rgb) -> Tensor:
+    """What the head is fed for one picture: (1, features). For `detection.retraining`."""
+    return opened(TOWER).run(front.whole(rgb))
+
+
+def part(rgb: Rgb, region: Region | None) -> Rgb:
+    """The box of the picture, at least one pixel."""
+    if region is None:
+        return rgb
+    height, width = rgb.shape[:2]
+    top, left = min(int(region.y * height), height - 1), min(int(region.x * width), width - 1)
+    return rgb[top : top + max(1, round(region.height * height)), left : left + max(1, round(region.width * width))]
+
+
+examine = examination(analyze)

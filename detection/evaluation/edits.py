@@ -1,0 +1,226 @@
+"""Measuring detectors of edits: pictures edited on purpose, the picture's score and how well the map points.
+
+Trials are written once as PNG, with their masks, and go through the same harness as everything else. Beside each row's
+AUC over pictures stands `pixel_auc`: over the edited pictures, the mean chance that an edited place is hotter than an
+untouched one of the same picture. 0.5 is chance: edits lie anywhere.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from detection import cards, metrics
+from detection.calibration import Rate
+from detection.evaluation import tables
+from detection.evaluation.conditions import CONDITIONS, Condition
+from detection.evaluation.harness import Scored
+from detection.evaluation.suite import Item
+from detection.training import splicing
+from detection.training.augmentation import Rgb
+from detection.training.photographs import Photograph, photographs, shelves_of
+from detection.training.sources import publisher
+from detection.training.splicing import Edited
+
+Map = npt.NDArray[np.float32]
+Look = Callable[[Rgb], tuple[float, Map]]  # the picture's logit, and its map
+LARGEST = 448  # pixels a side of a trial
+MEASURED = {
+    name: CONDITIONS[name] for name in ("as_is", "jpeg_90", "jpeg_70", "resize_jpeg_70", "social", "screenshot")
+}
+# What changes the frame, so that the mask no longer lies over the picture.
+REFRAMED = frozenset({"screenshot", "crop"})
+UNTOUCHED = "untouched"
+EDITED = 0.3  # of a place that is new, to count as edited
+
+
+def trials(root: Path, name: str = "trials", *, seed: int, kinds: Sequence[str] = splicing.KINDS) -> list[Item]:
+    """Those under root/edits/<name>, made first where there are none."""
+    folder = root / "edits" / name
+    if not folder.exists():
+        partial = folder.with_name(f"{name}.part")
+        write_trials(photographs(root), partial, seed=seed, kinds=kinds)
+        partial.rename(folder)
+    return [_item(path) for path in sorted(folder.glob("*.png"))]
+
+
+def _item(path: Path) -> Item:
+    source, picture, kind = path.stem.split("~")
+    return Item(path, kind != UNTOUCHED, publisher(source), kind if kind != UNTOUCHED else "", f"{source}/{picture}")
+
+
+def write_trials(
+    found: Sequence[Photograph],
+    folder: Path,
+    *,
+    seed: int = 0,
+    reals: int = 24,
+    each: int = 8,
+    kinds: Sequence[str] = splicing.KINDS,
+) -> list[Item]:
+    """Of every publisher up to `reals` untouched crops and `each` of every kind of edit, with its mask beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    items = []
+    for shelf in shelves_of(found):
+        picked = [shelf[int(index)] for index in rng.permutation(len(shelf))]
+        for index, one in enumerate(picked[:reals]):
+            donor = picked[(index + 1) % len(picked)]
+            chosen = ("", *kinds) if index < each else ("",)
+            items += [_written(folder, one, kind, _made(one, donor, kind, rng)) for kind in chosen]
+    return items
+
+
+def _made(host: Photograph, donor: Photograph, kind: str, rng: np.random.Generator) -> Edited:
+    side = min(LARGEST, *host.luma.shape, *donor.luma.shape) // 16 * 16
+    start = splicing.aged(host.crop(side, rng), rng, least=70)
+    if not kind:
+        return splicing.untouched(start)
+    return splicing.edited(start, donor.crop(side, rng), kind, rng)
+
+
+def _written(folder: Path, host: Photograph, kind: str, made: Edited) -> Item:
+    source, _, picture = host.name.partition("/")
+    path = folder / f"{source}~{picture.replace('~', '-')}~{kind or UNTOUCHED}.png"
+    Image.fromarray(made.luma.round().clip(0, 255).astype(np.uint8)).save(path)
+    Image.fromarray((made.mask * 255).round().astype(np.uint8)).save(_mask_path(path), "PNG")
+    return _item(path)
+
+
+def _mask_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.mask")
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """How well the map of one edited picture points. pixel_auc: edited against untouched places."""
+
+    item: Item
+    condition: str
+    held_out: str
+    pixel_auc: float
+
+
+def measure(
+    items: Iterable[Item],
+    look: Look,
+    *,
+    held_out: str = "",
+    conditions: Mapping[str, Condition] = MEASURED,
+    told: Callable[[int], None] = lambda done: None,
+) -> tuple[list[Scored], list[Pointed]]:
+    """Every item under every condition. told: called with how many items are done."""
+    scored: list[Scored] = []
+    pointed: list[Pointed] = []
+    for done, item in enumerate(items, 1):
+        rgb, mask = read(item)
+        for name, happens in conditions.items():
+            logit, heat = look(happens(rgb))
+            scored.append(Scored(item, name, logit, held_out))
+            if item.synthetic and name not in REFRAMED:
+                pointed += [Pointed(item, name, held_out, value) for value in _pixel_auc(heat, mask)]
+        told(done)
+    return scored, pointed
+
+
+def read(item: Item) -> tuple[Rgb, Map]:
+    """The picture, and its mask in 0…1."""
+    with Image.open(item.path) as image, Image.open(_mask_path(item.path), formats=("PNG",)) as mask:
+        return np.asarray(image.convert("RGB")), np.asarray(mask, np.float32) / 255
+
+
+def _pixel_auc(heat: Map, mask: Map) -> Iterator[float]:
+    """Nothing where the edit is too small or too large for a place of the map."""
+    height, width = heat.shape
+    small = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BOX))
+    inside = small > EDITED
+    if inside.any() and not inside.all():
+        yield metrics.auc(heat[~inside], heat[inside])
+
+
+def rows(
+    scored: Sequence[Scored], pointed: Sequence[Pointed], calibration: tables.Calibrated | None
+) -> list[dict[str, Any]]:
+    """Per publisher: its untouched and its edited pictures. Scores with held_out "" are of a network (or a rule) that
+    was trained on none of them."""
+    told = []
+    for condition in dict.fromkeys(one.condition for one in scored):
+        for source in sorted({one.item.source for one in scored}):
+            mine = [one for one in scored if one.condition == condition and one.item.source == source]
+            there = [one for one in pointed if one.condition == condition and one.item.source == source]
+            split = "leave_one_source_out" if mine[0].held_out else "unseen"
+            told.append(_row(mine, there, calibration, split, source, condition))
+    return told
+
+
+def kind_rows(
+    scored: Sequence[Scored],
+    pointed: Sequence[Pointed],
+    calibration: tables.Calibrated | None,
+    kind: str,
+    fold: str = "",
+) -> list[dict[str, Any]]:
+    """One kind of edit, as the fold saw it that had left it out, against the untouched pictures of the same fold."""
+    told = []
+    split = "leave_one_generator_out" if fold else "unseen"
+    for condition in dict.fromkeys(one.condition for one in scored):
+        mine = [one for one in scored if one.condition == condition and one.held_out == fold]
+        there = [one for one in pointed if one.condition == condition and one.held_out == fold]
+        of_kind = [one for one in mine if one.item.generator in ("", kind)]
+        maps = [one for one in there if one.item.generator == kind]
+        told.append(_row(of_kind, maps, calibration, split, kind, condition))
+    return told
+
+
+def _row(
+    scored: Sequence[Scored],
+    pointed: Sequence[Pointed],
+    calibration: tables.Calibrated | None,
+    split: str,
+    held_out: str,
+    condition: str,
+) -> dict[str, Any]:
+    sides = ([one for one in scored if one.item.synthetic == synthetic] for synthetic in (False, True))
+    row = tables.row(*sides, calibration, split=split, held_out=held_out, condition=condition)
+    return {**row, "pixel_auc": _mean(pointed)}
+
+
+def _mean(pointed: Sequence[Pointed], rounds: int = 1000) -> list[float] | None:
+    """Mean and its 95 % interval, bootstrapped over photographs."""
+    if not pointed:
+        return None
+    groups = sorted({one.item.group for one in pointed})
+    sums = np.array([[sum(p.pixel_auc for p in pointed if p.item.group == g) for g in groups],
+                     [sum(p.item.group == g for p in pointed) for g in groups]], dtype=np.float64)  # fmt: skip
+    drawn = np.random.default_rng(tables.SEED).integers(0, len(groups), (rounds, len(groups)))
+    means = sums[0][drawn].sum(axis=1) / sums[1][drawn].sum(axis=1)
+    return [float(sums[0].sum() / sums[1].sum()), *(float(edge) for edge in np.quantile(means, [0.025, 0.975]))]
+
+
+def rates(told: Sequence[Mapping[str, Any]]) -> list[Rate]:
+    """What a calibration keeps of rows that are per publisher."""
+    return [
+        Rate(row["condition"], row["held_out"], row["n_real"], row["n_fake"],
+             *_rate(row["fpr"], row["tpr"]), abstained=row["abstained"])
+        for row in told
+    ]  # fmt: skip
+
+
+def _rate(fpr: Sequence[float] | None, tpr: Sequence[float] | None) -> tuple[Any, ...]:
+    shares = (side[0] if side else None for side in (fpr, tpr))
+    return (*shares, *((side[1], side[2]) if side else None for side in (fpr, tpr)))
+
+
+def notes(told: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each publisher and kind of edit: how well the map points, under each condition."""
+    lines: dict[str, list[str]] = {}
+    for row in told:
+        if row.get("pixel_auc"):
+            value, low, high = row["pixel_auc"]
+            name = cards.CONDITIONS.get(row["condition"], row["condition"])
+            lines.setdefault(row["held_out"], []).append(f"{name} {value:.2f} ({low:.2f} to {high:.2f})")
+    return [f"Map, {held_out}, pixel AUC: {'; '.join(parts)}." for held_out, parts in lines.items()]

@@ -1,0 +1,119 @@
+"""What cases teach detectors, and what detectors owe to cases.
+
+A decision that calls a work synthetic proposes a label; an appeal that overturns it withdraws that label, proposes
+the opposite and makes the work a permanent test: no later model may be wrong about it again. Whether anything may be
+trained on is decided here, by consent: `detection.labels` asks, this room answers. A gap between groups of people
+opens a case against the model.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from detection import fairness, labels
+from detection.detectors import Answer, Question
+from detection.models import Claim, Finding, Label
+from detection.registry import DetectorInfo
+from ledger.models import Entry
+from policy import cases, consent
+from policy.models import Appeal, Category, Consent, Decision, Purpose
+from provenance.models import Asset
+from provenance.vocabulary import Training
+
+# Of a case about this, a restriction means that the office believes the work is what the question looks for.
+QUESTION_OF: dict[str, Question] = {
+    Category.UNLABELLED_SYNTHETIC: Question.SYNTHETIC,
+    Category.NCII_DEEPFAKE: Question.FACE,
+}
+
+
+def register() -> None:
+    """Called once at start-up (AppConfig.ready)."""
+    labels.register_basis(basis_of)
+    fairness.register_on_gap(open_case)
+    fairness.register_lines(overturn_lines)
+
+
+def basis_of(asset: Asset) -> str:
+    """What allows training with the work now: the owner, and everybody shown (purpose “train”). "" if anything is
+    missing.
+
+    An answer about other bytes, a withdrawn one and a refused one allow nothing; nor does a work that is hidden.
+    """
+    if asset.training != Training.ALLOWED or asset.is_hidden or consent.is_withheld(asset):
+        return ""
+    given = []
+    for depiction in asset.depictions.prefetch_related("consents"):
+        found = [one for one in depiction.consents.all() if _allows(one)]
+        if not found:
+            return ""
+        given.append(str(found[0].pk))
+    if not given:
+        return f"owner:{asset.pk}"
+    if len(given) == 1:
+        return f"consent:{given[0]}"
+    return f"consents:{hashlib.sha256(' '.join(sorted(given)).encode()).hexdigest()[:40]}"
+
+
+def _allows(one: Consent) -> bool:
+    return Purpose.TRAIN in one.purposes and consent.standing(one) == Consent.State.GIVEN
+
+
+# --- From cases to labels --------------------------------------------------------------------------------------------
+
+
+def from_decision(decision: Decision) -> None:
+    """In the decision's transaction: a restriction in a case about synthetic media proposes a label."""
+    asset, question = decision.case.asset, QUESTION_OF.get(decision.case.category)
+    if asset is None or question is None or decision.outcome == Decision.Outcome.NO_ACTION:
+        return
+    labels.propose(asset, question, Claim.MADE, Label.Origin.DECISION, refs=_refs(decision.entry))
+
+
+def from_appeal(appeal: Appeal) -> None:
+    """In the transaction of an appeal that overturned. Only what undoes a decision says that the work is real."""
+    decision, asset = appeal.decision, appeal.decision.case.asset
+    if asset is None or decision.state != Decision.State.REVERSED or decision.case.category not in QUESTION_OF:
+        return
+    refs = _refs(appeal.entry)
+    for question in _questions(asset, decision.case.category):
+        for label in asset.labels.filter(question=question, origin=Label.Origin.DECISION):
+            if label.state != Label.State.EXCLUDED:
+                labels.exclude(label, "overturned")
+        labels.propose(asset, question, Claim.REAL, Label.Origin.APPEAL, refs=refs)
+        labels.remember(asset, question, Claim.REAL, refs=refs)
+
+
+def _questions(asset: Asset, category: str) -> list[str]:
+    """What the case was about, and every question whose detector said “signals” of this work."""
+    wrong = Finding.objects.filter(run__asset=asset, answer=Answer.SIGNALS.value).exclude(run__question="")
+    said = set(wrong.values_list("run__question", flat=True)) - {Question.DECLARED.value, Question.HISTORY.value}
+    return sorted(said | {QUESTION_OF[category].value})
+
+
+def _refs(entry: Entry | None) -> list[Entry]:
+    return [entry] if entry else []
+
+
+# --- From audits to cases --------------------------------------------------------------------------------------------
+
+
+def open_case(info: DetectorInfo) -> str:
+    """A case against the model: about no work, so about none of anybody's. Runs in the audit's transaction."""
+    return str(cases.open_or_join(None, category=Category.OTHER).pk)
+
+
+def overturn_lines() -> list[str]:
+    """How often appeals overturned decisions in cases that a machine had flagged, and in the others."""
+    return list(_overturned())
+
+
+def _overturned() -> Iterator[str]:
+    from detection import metrics
+
+    for flagged, words in ((True, "flagged by a machine"), (False, "not flagged by a machine")):
+        decided = Appeal.objects.filter(state=Appeal.State.DECIDED, decision__automated_detection=flagged)
+        n, k = decided.count(), decided.filter(outcome=Appeal.Outcome.OVERTURN).count()
+        decisions = Decision.objects.filter(automated_detection=flagged).count()
+        low, high = metrics.rate_interval(k, n)
+        share = f"{k / n:.3f} ({low:.3f} to {high:.3f})" if n else "no appeal was decided"
+        yield f"cases {words}: {decisions} decisions, {n} appeals decided, {k} overturned, {share}"

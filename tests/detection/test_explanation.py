@@ -1,0 +1,157 @@
+"""A map says where, a time line says when, and both say it in words too."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detection import explanation
+from detection.detectors import Region, Span
+
+
+def brightness_of_the_corner(batch: np.ndarray) -> np.ndarray:
+    """A detector that looks at the upper left quarter only."""
+    half = batch.shape[-1] // 2
+    return np.asarray(batch[..., :half, :half].mean(axis=(1, 2, 3)) / 10, dtype=np.float32)
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    """Dark, with a bright stripe in the upper left quarter: (3, 64, 64)."""
+    made = np.full((3, 64, 64), 20, np.float32)
+    made[:, 8:24, 8:24] = np.indices((16, 16)).sum(axis=0) % 2 * 255
+    return made
+
+
+def test_occlusion_marks_what_the_score_rests_on_and_nothing_else() -> None:
+    def contrast(batch: np.ndarray) -> np.ndarray:
+        return np.asarray(batch[:, :, :32, :32].std(axis=(1, 2, 3)), dtype=np.float32)
+
+    made = np.full((3, 64, 64), 20, np.float32)
+    made[:, 8:24, 8:24] = np.indices((16, 16)).sum(axis=0) % 2 * 255
+    heat = explanation.occlusion(contrast, made, cells=4)
+    assert heat.shape == (4, 4)
+    assert heat[:2, :2].min() > 0
+    assert np.allclose(heat[2:], 0) and np.allclose(heat[:, 2:], 0)
+
+
+def test_a_map_is_between_nothing_and_its_own_strongest_place() -> None:
+    shown = explanation.normalised(np.array([[-3.0, 0.0], [2.0, 4.0]], np.float32))
+    assert shown.tolist() == [[0, 0], [0.5, 1]]
+
+
+@pytest.mark.parametrize("odd", [np.zeros((4, 4)), np.full((4, 4), -1.0), np.full((4, 4), np.nan)])
+def test_a_map_without_evidence_is_empty_and_says_so(odd: np.ndarray) -> None:
+    heat = odd.astype(np.float32)
+    assert not explanation.normalised(heat).any()
+    assert explanation.regions(heat) == []
+    assert "empty" in explanation.described(heat)
+
+
+def test_the_text_alternative_names_the_place_and_the_share() -> None:
+    heat = np.zeros((9, 9), np.float32)
+    heat[7:, 7:] = 1
+    assert (
+        explanation.described(heat)
+        == "The map is strongest in the lower right of the picture; it marks 5% of its area."
+    )
+    assert "most of the picture" in explanation.described(np.ones((9, 9), np.float32))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 2), (7, 3)])
+def test_small_maps_are_described_too(shape: tuple[int, int]) -> None:
+    heat = np.zeros(shape, np.float32)
+    heat[0, 0] = 1
+    assert explanation.described(heat).startswith("The map ")
+
+
+def test_regions_are_boxes_around_what_is_marked() -> None:
+    heat = np.zeros((10, 10), np.float32)
+    heat[2:4, 5:9] = 0.9
+    assert explanation.regions(heat) == [Region(0.5, 0.2, 0.4, 0.2)]
+
+
+def test_a_drawn_map_has_the_aspect_of_its_picture(tmp_path: Path) -> None:
+    alternative = explanation.draw(np.eye(4, dtype=np.float32), tmp_path / "map.png", (200, 100))
+    with Image.open(tmp_path / "map.png") as drawn:
+        assert drawn.mode == "RGBA" and drawn.width == 2 * drawn.height
+    assert alternative.startswith("The map ")
+
+
+def test_windows_that_touch_become_one_span_with_the_highest_score() -> None:
+    spans = explanation.spans_above([0.1, 0.9, 1.5, 0.2, 0.8], [0, 1, 2, 3, 4], 1.0, 0.7)
+    assert spans == [Span(1, 3, "1.50"), Span(4, 5, "0.80")]
+    assert explanation.spans_described(spans, 5.0) == "Marked: 1.0 to 3.0 s, 4.0 to 5.0 s; 60% of the 5.0 seconds."
+    assert "No stretch" in explanation.spans_described([], 5.0)
+
+
+@pytest.mark.parametrize("length", [0, 10, 16_000, 200_000])
+def test_a_spectrogram_is_drawn_for_a_sound_of_any_length(tmp_path: Path, length: int) -> None:
+    sound = np.sin(np.arange(length) * 0.3).astype(np.float32)
+    told = explanation.draw_spectrogram(sound, 16_000, [Span(0.1, 0.4)], tmp_path / "sound.png")
+    assert told.startswith("Spectrogram")
+    with Image.open(tmp_path / "sound.png") as drawn:
+        assert drawn.size == explanation.SPECTROGRAM
+
+
+def test_a_loud_tone_is_brighter_than_silence_in_its_own_row(tmp_path: Path) -> None:
+    tone = np.sin(np.arange(16_000) * 2 * np.pi * 4000 / 16_000).astype(np.float32)
+    explanation.draw_spectrogram(tone, 16_000, [], tmp_path / "tone.png")
+    with Image.open(tmp_path / "tone.png") as drawn:
+        rows = np.asarray(drawn.convert("L")).mean(axis=1)
+    assert abs(int(rows.argmax()) - len(rows) // 2) < len(rows) * 0.05
+
+
+def test_a_marked_span_changes_the_spectrogram_there_and_only_there(tmp_path: Path) -> None:
+    sound = np.random.default_rng(1).normal(size=32_000).astype(np.float32)
+    explanation.draw_spectrogram(sound, 16_000, [], tmp_path / "plain.png")
+    explanation.draw_spectrogram(sound, 16_000, [Span(1.0, 2.0)], tmp_path / "marked.png")
+    plain, marked = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("plain.png", "marked.png"))
+    half = plain.shape[1] // 2
+    assert np.array_equal(plain[:, : half - 1], marked[:, : half - 1])
+    assert (plain[:, half + 1 :] != marked[:, half + 1 :]).any(axis=2).mean() > 0.9
+
+
+def test_what_would_change_an_answer_is_told_from_each_side() -> None:
+    assert "a factor of 10.0 would be needed for another answer" in explanation.what_would_change(2.0, 1.0, -0.3)
+    assert "more would be needed" in explanation.what_would_change(-1.3, 1.0, -0.3)
+    assert "“Signals” would need a factor of 10.0 more" in explanation.what_would_change(0.0, 1.0, -0.3)
+    held = explanation.what_would_change(2.0, 1.0, -0.3, held_back="the answer changes when the file is saved again")
+    assert "saved again" in held
+
+
+def test_painting_over_the_marked_place_takes_the_signals_away(picture: np.ndarray) -> None:
+    def detail(batch: np.ndarray) -> np.ndarray:
+        return np.asarray(np.abs(np.diff(batch, axis=3)).mean(axis=(1, 2, 3)), dtype=np.float32)
+
+    heat = explanation.occlusion(detail, picture, cells=8)
+    share = explanation.without(detail, picture, heat, line=5.0)
+    assert share is not None and 0 < share <= 0.25
+    assert explanation.without(detail, picture, heat.max() - heat, line=5.0) is None
+    assert explanation.without(detail, picture, heat, line=1e6) == 0.0
+
+
+def test_a_score_that_no_painting_lowers_is_said_to_stand(picture: np.ndarray) -> None:
+    heat = explanation.occlusion(brightness_of_the_corner, picture, cells=4)
+    assert explanation.without(brightness_of_the_corner, picture, heat, line=-1.0) is None
+
+
+def test_occlusion_is_what_captum_computes_with_the_same_windows_and_the_same_paint(picture: np.ndarray) -> None:
+    attr, torch = pytest.importorskip("captum.attr"), pytest.importorskip("torch")
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 5, 2), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(3), torch.nn.Flatten(),
+        torch.nn.Linear(36, 1),
+    ).eval()  # fmt: skip
+
+    def scores(batch: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return np.asarray(net(torch.from_numpy(batch))[:, 0].numpy())
+
+    paint = picture.reshape(3, 4, 16, 4, 16).mean(axis=(2, 4)).repeat(16, 1).repeat(16, 2)
+    theirs = attr.Occlusion(lambda batch: net(batch)[:, 0]).attribute(
+        torch.from_numpy(picture[None]), (3, 16, 16), (3, 16, 16), torch.from_numpy(paint[None].astype(np.float32))
+    )
+    ours = explanation.occlusion(scores, picture, cells=4)
+    assert np.allclose(ours, theirs[0, 0, ::16, ::16].detach().numpy(), atol=1e-3)

@@ -1,0 +1,93 @@
+"""The voice detector on files, as the guarded child calls it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.problems import Problem
+from detection.detectors import Answer, Media, Reading, Region
+from detection.detectors.voice import ABOUT
+from detection.detectors.voice.detector import FOLDER, MODEL, analyze
+from provenance import media
+from tests.detection.voices import RATE, voice, wav
+
+pytestmark = pytest.mark.skipif(not (FOLDER / MODEL).exists(), reason="the network has not been trained")
+
+
+def _reading(tmp_path: Path, sound: np.ndarray, region: Region | None = None, **how: int) -> Reading:
+    path = tmp_path / "sound"
+    path.write_bytes(wav(sound, **how))
+    (reading,) = analyze(Media(path, media.WAV, tmp_path), region)
+    return reading
+
+
+def test_one_reading_with_a_time_line_and_the_error_rates_that_were_measured(tmp_path: Path) -> None:
+    reading = _reading(tmp_path, voice(6.0))
+    assert reading.signal == "synthetic_voice"
+    assert isinstance(reading.answer, Answer)
+    assert reading.calibration.startswith("cal-")
+    assert reading.reason == "out_of_domain" or reading.details["error_rates"]
+    starts = [span.start for span in reading.timeline]
+    assert starts == sorted(starts)
+    assert all(0 <= span.start <= span.end <= 6.01 for span in reading.timeline)
+
+
+def test_of_telephone_sound_it_cannot_say(tmp_path: Path) -> None:
+    from scipy import signal
+
+    narrow = signal.sosfilt(signal.butter(8, [300, 3400], "bandpass", fs=RATE, output="sos"), voice(5.0))
+    reading = _reading(tmp_path, narrow.astype(np.float32))
+    assert (reading.answer, reading.reason, reading.llr) == (Answer.CANT_SAY, "band_limited", "")
+
+
+@pytest.mark.parametrize(
+    ("sound", "reason"),
+    [
+        (np.zeros(3 * RATE, np.float32), "silent"),
+        (voice(5.0)[: RATE // 2], "too_short"),
+    ],
+)
+def test_where_there_is_nothing_to_hear_it_cannot_say(tmp_path: Path, sound: np.ndarray, reason: str) -> None:
+    reading = _reading(tmp_path, sound)
+    assert (reading.answer, reading.reason) == (Answer.CANT_SAY, reason)
+    assert not reading.spans
+
+
+def test_a_steady_tone_is_no_voice(tmp_path: Path) -> None:
+    tone = sum(np.sin(2 * np.pi * f * np.arange(5 * RATE) / RATE) for f in range(200, 7000, 200))
+    reading = _reading(tmp_path, (0.01 * np.asarray(tone)).astype(np.float32))
+    assert reading.answer is Answer.CANT_SAY
+    assert reading.reason in ("out_of_domain", "noisy")
+
+
+def test_eight_channels_are_heard_as_one(tmp_path: Path) -> None:
+    one, eight = (_reading(tmp_path, voice(4.0), channels=count) for count in (1, 8))
+    assert (one.answer, one.reason) == (eight.answer, eight.reason)
+
+
+def test_a_region_chooses_a_part_of_the_time(tmp_path: Path) -> None:
+    sound = np.concatenate([voice(4.0), np.zeros(4 * RATE, np.float32)])
+    reading = _reading(tmp_path, sound, Region(0.5, 0.0, 0.5, 1.0))
+    assert (reading.answer, reading.reason) == (Answer.CANT_SAY, "silent")
+
+
+def test_the_times_of_a_region_are_those_of_the_whole_recording(tmp_path: Path) -> None:
+    reading = _reading(tmp_path, voice(8.0), Region(0.5, 0.0, 0.5, 1.0))
+    assert all(3.9 <= span.start < span.end <= 8.01 for span in reading.timeline)
+
+
+def test_what_is_no_sound_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "sound"
+    path.write_bytes(b"RIFF\x00\x00\x00\x00WAVEjunk")
+    with pytest.raises(Problem) as caught:
+        analyze(Media(path, media.WAV, tmp_path))
+    assert caught.value.code in ("detection.unreadable_sound", "detection.no_sound")
+
+
+def test_an_experimental_detector_says_so() -> None:
+    from detection import cards
+
+    worst = cards.worst_auc(cards.read(FOLDER).evaluation or {"rows": []})
+    assert worst is not None
+    assert ABOUT.standing == ("experimental" if worst < cards.SHIPPABLE_AUC else "shipped")
