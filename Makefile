@@ -65,7 +65,8 @@ bench: $(BENCH_STAMP) ## Print every figure the documents quote, with the machin
 	@for file in guard ledger provenance provenance_index; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
 
 .PHONY: load
-load: $(TEST_STAMP) ## Kill the writer, the sequencer and the database a hundred times under load; nothing may be lost
+load: $(TEST_STAMP) ## Ten thousand broken files; a hundred kills of writer, sequencer and database; nothing may be lost
+	@FUZZ_EVERY=1 $(BIN)/pytest -q tests/provenance/test_fuzz.py
 	@$(BIN)/python -m tests.ledger.crash_cycles --cycles 100 --database postgresql
 
 .PHONY: lock
