@@ -10,6 +10,7 @@ from accounts.models import User
 from core import storage
 from ledger import log
 from ledger.events import EventType
+from provenance import media
 from provenance.models import Asset, Rendition
 
 # Nothing of it opens the database, and importing the detector takes seconds.
@@ -29,7 +30,7 @@ def work(db: None) -> Work:
             asset = Asset.objects.create(
                 owner=owner,
                 title=title,
-                kind=media_type.split("/")[0],
+                kind=media.kind_of(media_type),
                 media_type=media_type,
                 source_type="digitalCapture",
                 original_sha256=hashlib.sha256(data).hexdigest(),
