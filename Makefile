@@ -83,7 +83,8 @@ federation: $(FLOWER_STAMP) ## Three institutions train together in Flower's pro
 	@ASSAY_VAR=$(ASSAY_VAR)/federation/office $(BIN)/python manage.py federation drill --venv $(FLOWER) --data $(ASSAY_VAR)/training
 
 .PHONY: load
-load: $(TEST_STAMP) ## Kill the writer, the sequencer and the database a hundred times under load; nothing may be lost
+load: $(TEST_STAMP) ## Ten thousand broken files; a hundred kills of writer, sequencer and database; nothing may be lost
+	@FUZZ_EVERY=1 $(BIN)/pytest -q tests/provenance/test_fuzz.py
 	@$(BIN)/python -m tests.ledger.crash_cycles --cycles 100 --database postgresql
 
 .PHONY: lock

@@ -15,6 +15,7 @@ from detection.detectors import About, Question, Standing
 from detection.registry import DetectorInfo
 from ledger import log
 from ledger.events import EventType
+from provenance import media
 from provenance.models import Asset, Rendition
 
 # Nothing of it opens the database, and importing the detector takes seconds.
@@ -64,7 +65,7 @@ def work(db: None) -> Work:
             asset = Asset.objects.create(
                 owner=owner,
                 title=title,
-                kind=media_type.split("/")[0],
+                kind=media.kind_of(media_type),
                 media_type=media_type,
                 source_type="digitalCapture",
                 original_sha256=hashlib.sha256(data).hexdigest(),

@@ -24,6 +24,16 @@ DANA = "person:0193dddd-0000-7000-8000-000000000002"
 Record = Callable[..., Entry]
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a fresh embedded installation, to be copied."""
+    from tests.ledger.test_kill import manage
+
+    var = tmp_path_factory.mktemp("office")
+    manage(var, "migrate", "-v0")
+    return var
+
+
 @pytest.fixture
 def record(db: None) -> Record:
     """Append one entry in a transaction of its own; `sealed` maps names to values sealed for Dana."""

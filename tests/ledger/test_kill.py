@@ -20,13 +20,6 @@ SLOW = 120
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    var = tmp_path_factory.mktemp("office")
-    manage(var, "migrate", "-v0")
-    return var
-
-
 @pytest.fixture
 def office(migrated: Path, tmp_path: Path) -> Path:
     """The data folder of a fresh embedded installation."""

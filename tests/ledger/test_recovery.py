@@ -15,6 +15,8 @@ from ledger import keys, merkle, notes, tiles
 from ledger.merkle import HASH_SIZE
 from tests.ledger.test_kill import ROOT, environment, manage, rows, write
 
+pytestmark = pytest.mark.xdist_group("kill")  # what is made once is made in one process
+
 # In the tree of the backup; appended before it, and waiting for the tree; appended after it.
 BEFORE, WAITED, AFTER = 252, 2, 9
 SIGNED = BEFORE + WAITED + AFTER
@@ -45,10 +47,9 @@ with transaction.atomic():
 
 
 @pytest.fixture(scope="module")
-def restored_office(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def restored_office(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder whose database is from before the last entries; copies from before and after (`old`, `copy`)."""
-    var = tmp_path_factory.mktemp("office")
-    manage(var, "migrate", "-v0")
+    var = shutil.copytree(migrated, tmp_path_factory.mktemp("office") / "var")
     write_many(var, BEFORE)
     publish(var, "old")
     write_many(var, WAITED)

@@ -70,9 +70,9 @@ _CHANGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
 
 
 def batch(
-    good: str, media_type: str, work: str, *, first: int, count: int, report: Callable[..., None]
+    good: str, media_type: str, work: str, *, first: int, end: int, step: int, report: Callable[..., None]
 ) -> dict[str, Any]:
-    """Try `count` broken files from number `first` on. good: the file to break. work: a file in the folder to write in.
+    """Try the broken files range(first, end, step). good: the file to break. work: a file in the folder to write in.
 
     Returns {"outcomes": {what came of it: how often}, "escaped": [[number, error that no caller expects]]}.
     """
@@ -80,7 +80,7 @@ def batch(
     path = folder / "broken"
     outcomes: dict[str, int] = {}
     escaped: list[tuple[int, str]] = []
-    for number in range(first, first + count):
+    for number in range(first, end, step):
         report(0, str(number))
         path.write_bytes(broken(whole, media_type, number))
         signal.setitimer(signal.ITIMER_REAL, SECONDS_EACH)

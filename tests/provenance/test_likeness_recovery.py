@@ -21,7 +21,7 @@ from tests.provenance.conftest import Register
 # Codes are the same on both databases (test_matching searches both); the photographs are made once.
 pytestmark = [pytest.mark.only_on("sqlite"), pytest.mark.xdist_group("recovery")]
 
-PHOTOGRAPHS = 28
+PHOTOGRAPHS = 18
 STRANGERS = 142  # 142 · 141 / 2 = 10,011 pairs
 
 # What the acceptance of issue 4 names: always found, and sure of it.
