@@ -128,7 +128,7 @@ def voices(bench: Bench) -> list[Figure]:
 
 
 def start(bench: Bench) -> list[Figure]:
-    net = _largest()
+    net = _largest("edited_image")
     mine = bench.call(NETS + "first_answer", net=net)
     theirs = bench.call(NETS + "first_eager_answer", net=net)
     used = bench.call(NETS + "against_eager", net=net, calls=bench.calls)

@@ -43,8 +43,8 @@ class Pair:
 class Faithfulness:
     """Means over pairs, with 95 % bootstrap intervals (value, low, high). deletion: area under the falling curve, lower
     is better; insertion: under the rising one, higher is better; both beside a shuffled map's. deletion_gain: shuffled
-    by ours; insertion_gain: ours by shuffled. pointing: share of pairs whose peak lies in the mask, beside its area (None
-    without masks). left_out: pairs between which the detector sees no difference.
+    by ours; insertion_gain: ours by shuffled. pointing: share of pairs whose peak lies in the mask, beside its area
+    (None without masks). left_out: pairs between which the detector sees no difference.
     """
 
     pairs: int

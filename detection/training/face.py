@@ -6,7 +6,7 @@ marked as test.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from detection import faces
-from detection.calibration import Domain, fit
+from detection.calibration import NO_HELP, Calibration, Domain, fit
 from detection.detectors.face.scoring import SIDE, logit_of
 from detection.evaluation import edits, harness, peers_face, tables
 from detection.evaluation.conditions import CONDITIONS
 from detection.evaluation.harness import Scored, of, values
 from detection.evaluation.suite import Item, thinned
-from detection.network import write_manifest
 from detection.training import augmentation, data, export, face_crops, face_finder, face_net
 from detection.training.augmentation import Rgb
 from detection.training.face_crops import GAN, SELF_BLEND, Drawn, blended, make_examples, read, read_crops
@@ -102,24 +101,40 @@ def evaluate(root: Path, say: Told, *, seed: int, folder: Path = FOLDER) -> None
     crops = root / "faces" / "crops"
     trained, tests = (thinned(read_crops(crops, use), MOST, seed=seed) for use in (Use.TRAIN, Use.TEST))
     known = folds(trained)
+    peer = peers_face.read(data.fetch(peers_face.ANTISPOOF, root))
     scored: list[Scored] = []
+    theirs: list[Scored] = []
     for fold in (*known, None):
         items = [one for one in trained if fold.holds(one)] if fold else tests
-        blends = fold is None or fold.group == SELF_BLEND
+        items = [*items, *(_blends(items) if fold is None or fold.group == SELF_BLEND else ())]
         net = InTorch(_network(root, fold))
         say(f"{_name(fold)}: {len(items)} faces")
-        scored += _run([*items, *(_blends(items) if blends else ())], lambda rgb, net=net: logit_of(net, rgb), fold)
-    calibration = fit(*_held_out(scored), domain=DOMAIN)
+        scored += _run(items, lambda rgb, net=net: logit_of(net, rgb), fold)
+        theirs += _run(items, lambda rgb: peer.logit(trimmed(rgb)), fold)
+    calibration = modest(fit(*_held_out(scored), domain=DOMAIN))
     rows = [row for fold in (*known, None) for row in _rows(scored, calibration, fold)]
     calibration.with_error_rates(edits.rates(rows)).write(folder / "calibration.json")
-    peer = peers_face.read(data.fetch(peers_face.ANTISPOOF, root))
-    theirs = _run([*trained, *tests], lambda rgb: peer.logit(trimmed(rgb)), None)
+    peers = [_peer_row(row) for fold in (*known, None) for row in _rows(theirs, None, fold)]
     tables.write(
-        folder, command="manage.py evaluate face", seed=seed, rows=rows, calibration=calibration.id,
+        folder, command="manage.py evaluate face", seed=seed, rows=rows, calibration=calibration.id, peers=peers,
         threshold=calibration.threshold, data=tables.data_rows(data.manifest(root, face_crops.sources())),
-        peers=tables.peer_rows("@vladmandic/human antispoof", peers_face.ANTISPOOF.version, theirs),
     )  # fmt: skip
-    write_manifest(folder)
+
+
+def modest(calibration: Calibration) -> Calibration:
+    """One whose scores say nothing on sources that were held out (slope 0) may not answer “no signals” either."""
+    if calibration.slope > 0:
+        return calibration
+    return replace(calibration, lower=-NO_HELP).with_domain(calibration.domain)
+
+
+def _peer_row(row: dict[str, Any]) -> dict[str, Any]:
+    kept = ("split", "held_out", "condition", "n_real", "n_fake", "auc")
+    return {
+        "name": "@vladmandic/human antispoof",
+        "version": peers_face.ANTISPOOF.version,
+        **{key: row[key] for key in kept},
+    }
 
 
 def _run(items: Iterable[Item], score: Callable[[Rgb], float], fold: Fold | None) -> list[Scored]:
@@ -153,7 +168,7 @@ def _held_out(scored: Sequence[Scored]) -> tuple[Any, list[int], list[str]]:
     return values(chosen), [int(one.item.synthetic) for one in chosen], names
 
 
-def _rows(scored: Sequence[Scored], calibration: tables.Calibrated, fold: Fold | None) -> list[dict[str, Any]]:
+def _rows(scored: Sequence[Scored], calibration: tables.Calibrated | None, fold: Fold | None) -> list[dict[str, Any]]:
     """Per publisher of real faces, against every fake of the same network; per group of fakes, against every real
     face."""
     mine = [one for one in scored if one.held_out == (fold.name if fold else "")]

@@ -32,10 +32,10 @@ def leave_one_source_out(items: Sequence[Item]) -> Iterator[Split]:
         yield _without_shared_groups(name, items, {i for i, item in enumerate(items) if item.source == name})
 
 
-def by_group(items: Sequence[Item], share: float, *, seed: int = 0) -> Split:
-    """About `share` of the groups for the test, the rest for training."""
-    test = {i for i, item in enumerate(items) if _fold(item, 1000, seed) < share * 1000}
-    return _without_shared_groups("", items, test)
+def in_folds(items: Sequence[Item], folds: int, *, seed: int = 0) -> Iterator[Split]:
+    """Every group in the test once, everything else as in training: what “in domain” means."""
+    for fold in range(folds):
+        yield _without_shared_groups("", items, {i for i, item in enumerate(items) if _fold(item, folds, seed) == fold})
 
 
 def _without_shared_groups(name: str, items: Sequence[Item], test: set[int]) -> Split:

@@ -14,7 +14,7 @@ from detection.evaluation import harness, tables
 from detection.evaluation.conditions import CONDITIONS
 from detection.evaluation.harness import Scored
 from detection.evaluation.suite import Item, thinned
-from detection.training.splits import Split, by_group, group_of, leave_one_generator_out, leave_one_source_out
+from detection.training.splits import Split, group_of, in_folds, leave_one_generator_out, leave_one_source_out
 
 Splits = Callable[[list[Item]], Iterator[Split]]
 PUBLISHERS, GENERATORS = ("alice", "bob", "dana"), ("mallory", "oracle")
@@ -76,10 +76,12 @@ def test_a_publisher_that_is_left_out_is_nowhere_in_the_training() -> None:
         assert {items[i].source for i in split.test} == {split.held_out}
 
 
-def test_the_share_for_the_test_is_about_what_was_asked_for() -> None:
+def test_in_folds_every_picture_is_tested_once_and_twins_together() -> None:
     items = _items()
-    split = by_group(items, 0.3, seed=1)
-    assert 0.1 < len(split.test) / len(items) < 0.6
+    splits = list(in_folds(items, 3, seed=1))
+    assert sorted(i for split in splits for i in split.test) == list(range(len(items)))
+    for split in splits:
+        assert not {group_of(items[i]) for i in split.test} & {group_of(items[i]) for i in split.train}
 
 
 def test_thinning_takes_the_same_few_of_each_cell_every_time() -> None:
