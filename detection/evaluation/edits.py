@@ -130,7 +130,7 @@ def measure(
 def read(item: Item) -> tuple[Rgb, Map]:
     """The picture, and its mask in 0…1."""
     with Image.open(item.path) as image, Image.open(_mask_path(item.path), formats=("PNG",)) as mask:
-        return np.asarray(image.convert("RGB")), np.asarray(mask, np.float32) / 255
+        return np.asarray(image.convert("RGB"), np.uint8), np.asarray(mask, np.float32) / np.float32(255)
 
 
 def _pixel_auc(heat: Map, mask: Map) -> Iterator[float]:
@@ -184,8 +184,8 @@ def _row(
     held_out: str,
     condition: str,
 ) -> dict[str, Any]:
-    sides = ([one for one in scored if one.item.synthetic == synthetic] for synthetic in (False, True))
-    row = tables.row(*sides, calibration, split=split, held_out=held_out, condition=condition)
+    reals, fakes = ([one for one in scored if one.item.synthetic == synthetic] for synthetic in (False, True))
+    row = tables.row(reals, fakes, calibration, split=split, held_out=held_out, condition=condition)
     return {**row, "pixel_auc": _mean(pointed)}
 
 
@@ -204,15 +204,19 @@ def _mean(pointed: Sequence[Pointed], rounds: int = 1000) -> list[float] | None:
 def rates(told: Sequence[Mapping[str, Any]]) -> list[Rate]:
     """What a calibration keeps of rows that are per publisher."""
     return [
-        Rate(row["condition"], row["held_out"], row["n_real"], row["n_fake"],
-             *_rate(row["fpr"], row["tpr"]), abstained=row["abstained"])
+        Rate(
+            row["condition"],
+            row["held_out"],
+            row["n_real"],
+            row["n_fake"],
+            fpr=row["fpr"][0] if row["fpr"] else None,
+            tpr=row["tpr"][0] if row["tpr"] else None,
+            fpr_interval=(row["fpr"][1], row["fpr"][2]) if row["fpr"] else None,
+            tpr_interval=(row["tpr"][1], row["tpr"][2]) if row["tpr"] else None,
+            abstained=row["abstained"],
+        )
         for row in told
-    ]  # fmt: skip
-
-
-def _rate(fpr: Sequence[float] | None, tpr: Sequence[float] | None) -> tuple[Any, ...]:
-    shares = (side[0] if side else None for side in (fpr, tpr))
-    return (*shares, *((side[1], side[2]) if side else None for side in (fpr, tpr)))
+    ]
 
 
 def notes(told: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -35,9 +35,9 @@ class AntiSpoof:
     def logit(self, face: Rgb) -> float:
         """Higher: rather not real. face: a square crop with little around the face."""
         small = Image.fromarray(face).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        x = np.asarray(small, np.float32) / 255
+        x: Array = np.asarray(small, np.float32) / np.float32(255)
         for kernel, bias in _CONVOLUTIONS:
-            x = np.maximum(_pooled(_convolved(x, self.weights[kernel]) + self.weights[bias]), 0)
+            x = np.maximum(_pooled(_convolved(x, self.weights[kernel]) + self.weights[bias]), np.float32(0))
         hidden = np.maximum(x.reshape(-1) @ self.weights["unknown_5"] + self.weights["unknown_6"], 0)
         return -float((hidden @ self.weights["unknown_7"] + self.weights["unknown_8"])[0])
 

@@ -7,6 +7,7 @@ marked as test.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def evaluate(root: Path, say: Told, *, seed: int, folder: Path = FOLDER) -> None
         items = [*items, *(_blends(items) if fold is None or fold.group == SELF_BLEND else ())]
         net = InTorch(_network(root, fold))
         say(f"{_name(fold)}: {len(items)} faces")
-        scored += _run(items, lambda rgb, net=net: logit_of(net, rgb), fold)
+        scored += _run(items, partial(logit_of, net), fold)
         theirs += _run(items, lambda rgb: peer.logit(trimmed(rgb)), fold)
     calibration = modest(fit(*_held_out(scored), domain=DOMAIN))
     rows = [row for fold in (*known, None) for row in _rows(scored, calibration, fold)]

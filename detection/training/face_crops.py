@@ -86,9 +86,9 @@ def blended(face: Rgb, rng: np.random.Generator) -> Rgb:
                          for plane in part.transpose(2, 0, 1)], axis=2)  # fmt: skip
     if rng.random() < 0.5:
         part = augmentation.saved(part.clip(0, 255).astype(np.uint8), int(rng.integers(40, 90))).astype(np.float32)
-    part = part * rng.uniform(0.9, 1.1, 3) + rng.uniform(-12, 12, 3)
-    part = ndimage.shift(part, (*rng.uniform(-2.5, 2.5, 2), 0), order=1, mode="nearest")
-    return np.asarray((face + mask * (part - face)).clip(0, 255).round(), np.uint8)
+    toned = part * rng.uniform(0.9, 1.1, 3) + rng.uniform(-12, 12, 3)
+    moved = ndimage.shift(toned, (*rng.uniform(-2.5, 2.5, 2), 0), order=1, mode="nearest")
+    return np.asarray((face + mask * (moved - face)).clip(0, 255).round(), np.uint8)
 
 
 def _oval(side: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:

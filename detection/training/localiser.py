@@ -166,7 +166,7 @@ class Bank:
     traces: Tensor
     wanted: Tensor
 
-    def chosen(self, index: Sequence[int]) -> "Bank":
+    def chosen(self, index: Sequence[int] | npt.NDArray[np.int64]) -> "Bank":
         at = torch.as_tensor(index)
         return Bank(self.traces[at], self.wanted[at])
 

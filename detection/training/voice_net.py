@@ -17,6 +17,8 @@ STEPS = 400
 BATCH = 32
 RATE = 2e-3
 SMOOTHING = 0.05
+WITHOUT_NOISE = 0.25  # share of windows
+NOISE, NOISE_TILT = (-2.5, 0.3), 0.7  # powers of ten of a band's mean energy
 MASKED_BANDS, MASKED_FRAMES = 10, 30  # widest mask of SpecAugment (Park et al., 2019)
 
 
@@ -80,11 +82,20 @@ class Pool:
         bands = variants[name if not variants[name].refused else AS_IS].bands
         start = int(random.integers(max(1, bands.shape[1] - WINDOW + 1)))
         window = bands[:, np.arange(start, start + WINDOW) % bands.shape[1]].astype(np.float32)
-        return _masked(window, random)
+        return _masked(_noisier(window, random), random)
 
 
 def _lists(nested: Mapping[str, Mapping[str, list[int]]]) -> list[list[list[int]]]:
     return [[voices[name] for name in sorted(voices)] for _, voices in sorted(nested.items())]
+
+
+def _noisier(window: Array, random: np.random.Generator) -> Array:
+    """With a steady noise of drawn level and tilt added to the energies: how quiet a recording is must tell nothing."""
+    if random.random() < WITHOUT_NOISE:
+        return window
+    tilt = np.linspace(-1, 1, BANDS)[:, None] * random.uniform(-NOISE_TILT, NOISE_TILT)
+    noisy = np.log10(10**window + 10 ** (random.uniform(*NOISE) + tilt))
+    return np.asarray(noisy - noisy.mean(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _masked(window: Array, random: np.random.Generator) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection.detectors import Answer, Media, Region
+from detection.detectors import Answer, Media, Reading, Region
 from detection.detectors.copy_move import detector
 from detection.detectors.copy_move.copies import find_copies
 from tests.conftest import PHOTOGRAPHS
@@ -29,7 +29,7 @@ def luma(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("L"), np.float32)
 
 
-def read(data: bytes, folder: Path, region: Region | None = None):
+def read(data: bytes, folder: Path, region: Region | None = None) -> Reading:
     (folder / "work").write_bytes(data)
     (reading,) = detector.analyze(Media(folder / "work", "image/png", folder), region)
     return reading

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from detection import metrics, places
-from detection.detectors import Answer, Media, Region
+from detection.detectors import Answer, Media, Reading, Region
 from detection.detectors.edited_image import ABOUT, detector
 from detection.detectors.edited_image.localiser import MODEL, STRIDE, heat_of
 from detection.network import opened
@@ -57,7 +57,7 @@ def test_the_map_points_at_the_edit_far_more_often_than_a_random_map(edits: list
     assert np.mean(ours) > np.mean(random) + 0.1
 
 
-def read(data: bytes, folder: Path, region: Region | None = None):
+def read(data: bytes, folder: Path, region: Region | None = None) -> Reading:
     (folder / "work").write_bytes(data)
     (reading,) = detector.analyze(Media(folder / "work", "image/png", folder), region)
     return reading

@@ -1,5 +1,7 @@
 """Training the localiser: repeatable, blind to where the border is, and honest about what a fold has seen."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ from detection.training.edited_image import Fold, Made  # noqa: E402
 from detection.training.face_crops import Drawn  # noqa: E402
 from detection.training.localiser import Plan  # noqa: E402
 from detection.training.photographs import Photograph  # noqa: E402
+
+torch.set_num_threads(1)  # as the trainer: small tensors, and other tests want the other cores
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def test_the_same_bank_and_seed_train_the_same_network(bank: tuple[localiser.Ban
 
 def test_training_lowers_the_loss(bank: tuple[localiser.Bank, list[Made]]) -> None:
     losses: list[float] = []
-    localiser.train(bank[0], Plan(epochs=8, batch=8, seed=3), lambda epoch, loss: losses.append(loss))
+    localiser.train(bank[0], Plan(epochs=4, batch=8, seed=3), lambda epoch, loss: losses.append(loss))
     assert losses[-1] < losses[0]
 
 
@@ -54,7 +58,7 @@ def test_a_fold_of_faces_leaves_out_people_and_makers() -> None:
     assert not fold.allows(Drawn("tabler", "self_blend")) and not fold.allows(Drawn("comfy-image", "flux"))
 
 
-def test_the_bank_is_kept_without_pickles(bank: tuple[localiser.Bank, list[Made]], tmp_path) -> None:
+def test_the_bank_is_kept_without_pickles(bank: tuple[localiser.Bank, list[Made]], tmp_path: Path) -> None:
     edited_image.save_bank(tmp_path / "bank.npz", *bank)
     kept, origins = edited_image.read_bank(tmp_path / "bank.npz")
     assert origins == bank[1]

@@ -7,6 +7,8 @@ look, and it is not evidence by itself. The answer is of the whole picture, and 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from detection import places
 from detection.calibration import Calibration
 from detection.detectors import Answer, Media, Reading, Region, examination
@@ -60,7 +62,7 @@ def _reading(
 
 def shown(heat: Array) -> Array:
     """Logits as opacity: nothing below -2, full at +4."""
-    return (heat + 2) / 6
+    return np.asarray((heat + 2) / 6, np.float32)
 
 
 examine = examination(analyze)
