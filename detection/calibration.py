@@ -106,7 +106,10 @@ class Calibration:
         return self._clipped(value), self._clipped(value - half), self._clipped(value + half)
 
     def answer(self, logit: float) -> Answer:
-        """The public answer for one logit alone: CANT_SAY between the thresholds."""
+        """The public answer for one logit alone: CANT_SAY between the thresholds, and always where the logits of the
+        two classes were found to differ in nothing."""
+        if self.slope <= 0:
+            return Answer.CANT_SAY
         value = self.raw(logit)
         if value >= self.threshold:
             return Answer.SIGNALS

@@ -54,7 +54,7 @@ def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED) -> N
         items = edits.write_trials(photographs(root), Path(folder), seed=seed, reals=REALS, each=EACH)
         say(f"{len(items)} pictures")
         scored, pointed = edits.measure(items, look, conditions=MEASURED)
-    found = edits.rows(scored, pointed, None, {})
+    found = edits.rows(scored, pointed, None)
     used = {name: one for name, one in data.manifest(root, PHOTOGRAPHS).items() if one["pictures"]}
     tables.write(
         Path(detector.__file__).parent,

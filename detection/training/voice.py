@@ -249,6 +249,8 @@ def asked(one: Measured, index: int) -> bool:
 
 def answered(one: Measured, told: Calibration, index: int, condition: str) -> Answer:
     """The public answer: of a file as it is after re-shipping, otherwise of the file alone."""
+    if told.slope == 0:  # as the detector does (`blind`)
+        return Answer.CANT_SAY
     names = [condition]
     if condition == AS_IS:
         names += [name for name in one.logits if name.startswith("reshipped_")]

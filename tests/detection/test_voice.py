@@ -61,7 +61,7 @@ def test_with_what_it_says_stand_the_error_rates_that_were_measured(tmp_path: Pa
     path = tmp_path / "sound"
     path.write_bytes(wav(voice(4.0)))
     (reading,) = analyze(Media(path, media.WAV, tmp_path))
-    told = {rate["source"] for rate in reading.details["error_rates"]}
+    told = {rate["held_out"] for rate in reading.details["error_rates"]}
     assert told >= {"asterisk", "tuxpaint", "kde", "kokoro", "piper", "espeak", "world"}
 
 
