@@ -5,6 +5,7 @@ import re
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
+_OPEN = 12  # rows; a longer table is opened by who wants it
 _INLINE = ((re.compile(r"\*\*(.+?)\*\*"), r"<strong>\1</strong>"), (re.compile(r"\*(.+?)\*"), r"<em>\1</em>"))
 
 
@@ -29,10 +30,12 @@ def _table(rows: list[list[str]]) -> str:
     """rows: the head, the line under it, the body. It scrolls by itself on a small screen, and by keyboard."""
     head = "".join(f'<th scope="col">{_inline(cell)}</th>' for cell in rows[0])
     body = "".join("<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>" for row in rows[2:])
-    return (
+    table = (
         '<div class="table-wrap" tabindex="0" role="region" aria-label="Table"><table class="table">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+    count = len(rows) - 2
+    return table if count <= _OPEN else f"<details><summary>{count} rows</summary>{table}</details>"
 
 
 def _inline(text: str) -> str:

@@ -7,13 +7,12 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
-from django.utils.safestring import SafeString
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
 from core.health import checks
 from core.problems import NotFound
-from detection.registry import all_detectors
+from detection.registry import all_detectors, detector
 from web.model_cards import as_html
 from web.problem_pages import about
 
@@ -25,9 +24,16 @@ _CODE = re.compile(r"[a-z0-9_]{1,40}(?:\.[a-z0-9_]{1,40})*", re.ASCII)
 @login_not_required
 @require_safe
 def detectors(request: HttpRequest) -> HttpResponse:
-    """Every installed detector with its card: what it measures and what it cannot."""
-    cards: list[tuple[object, SafeString]] = [(info, as_html(info.card)) for info in all_detectors()]
-    return render(request, "web/detectors.html", {"cards": cards})
+    """Every installed detector in a few lines; each has a page with its card."""
+    return render(request, "web/detectors.html", {"detectors": all_detectors()})
+
+
+@login_not_required
+@require_safe
+def detector_card(request: HttpRequest, name: str) -> HttpResponse:
+    """What one detector measures, what it cannot, and how often it was wrong."""
+    info = detector(name)
+    return render(request, "web/detector.html", {"info": info, "card": as_html(info.card)})
 
 
 @login_not_required

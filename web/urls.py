@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assets/<uuid:pk>/heat/<uuid:finding>/", assets.heat_map, name="asset_heat_map"),
     path("register/", register.register, name="register"),
     path("detectors/", office.detectors, name="detectors"),
+    path("detectors/<slug:name>/", office.detector_card, name="detector_card"),
     path("problems/<str:code>/", office.problem, name="problem"),
     path("healthz", office.healthz, name="healthz"),
     path("robots.txt", office.robots, name="robots"),

@@ -268,6 +268,7 @@ def _dana_is_forgotten(visitor: Visitors, link: str) -> None:
         ("/rules/", "rules"),
         ("/rules/us.tida.223a/", "rule"),
         ("/detectors/", "detectors"),
+        ("/detectors/synthetic_image/", "detector"),
         ("/problems/media.too_large/", "problem"),
         ("/my-data/", "my-data-ways"),
         ("/account/login/", "login"),

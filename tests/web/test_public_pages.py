@@ -13,6 +13,7 @@ from django.test import Client
 
 from accounts.models import User
 from core.storage import receive
+from detection import registry
 from ledger.models import Entry
 from policy.models import SEVERITY, Case, Category
 from provenance.models import Asset
@@ -255,11 +256,19 @@ def test_every_kind_of_entry_has_words() -> None:
     assert set(EVENTS) == {kind.value for kind in EventType}
 
 
-def test_the_detectors_say_what_they_cannot_do() -> None:
-    page = browser().get("/detectors/").content.decode()
-    # Others call their papers as they like.
-    ours = re.sub(r"<h3>Sources</h3>\s*<ul>.*?</ul>", "", page, flags=re.DOTALL)
-    assert "What it cannot" in page and "uncalibrated" in page and not re.search(r"\bfakes?\b", ours.lower())
+def test_each_detector_says_what_it_cannot_do() -> None:
+    index = browser().get("/detectors/").content.decode()
+    assert "uncalibrated" in index and "experimental" in index
+    for info in registry.all_detectors():
+        assert f'href="/detectors/{info.name}/"' in index
+        page = browser().get(f"/detectors/{info.name}/").content.decode()
+        # Others call their papers as they like.
+        ours = re.sub(r"<h3>Sources</h3>\s*<ul>.*?</ul>", "", page, flags=re.DOTALL)
+        assert "What it cannot" in page and not re.search(r"\bfakes?\b", ours.lower()), info.name
+
+
+def test_a_detector_nobody_installed_has_no_page() -> None:
+    assert browser().get("/detectors/oracle/").status_code == 404
 
 
 def test_health_is_one_word_for_machines() -> None:
