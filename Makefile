@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 UV := UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(BIN)/uv pip
 ASSAY_VAR ?= var
 export ASSAY_VAR
+# Some containers forbid Python to keep what it compiled; then every start of every command compiles all of it again,
+# which more than doubles its time.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 .PHONY: help

@@ -1,5 +1,6 @@
 """A stranger's first day in the browser: register → receipt → verify → report → decide → appeal → export → erase."""
 
+import os
 import re
 import subprocess
 import sys
@@ -318,3 +319,16 @@ def test_a_bad_file_on_the_home_page_gets_a_readable_answer(visitor: Visitors, t
     anyone.page.get_by_role("button", name="Send it to be read").click(timeout=30_000)
     expect(anyone.page.get_by_text("incomplete or damaged").first).to_be_visible()
     anyone.look("bad-file")
+
+
+def test_a_second_office_on_the_same_port_is_told_what_to_do(office: Office) -> None:
+    second = subprocess.run(
+        [sys.executable, "manage.py", "up", "--port", str(office.port)],
+        cwd=ROOT,
+        env={**os.environ, "ASSAY_VAR": str(office.var)},
+        capture_output=True,
+        text=True,
+    )
+    assert second.returncode != 0
+    assert "ASSAY_PORT" in second.stderr
+    assert office.get("/")[0] == 200

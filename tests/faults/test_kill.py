@@ -4,15 +4,13 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import PHOTOGRAPHS
-from tests.office import ROOT, Office
+from tests.office import Office
 
 pytestmark = pytest.mark.xdist_group("office")
 
@@ -60,8 +58,8 @@ def test_the_worker_is_killed_in_the_middle_of_an_analysis(office: Office) -> No
     assert office.stop() == 0
 
 
-def test_the_web_server_is_killed_in_the_middle_of_an_upload(office: Office) -> None:
-    with office:
+def test_the_web_server_is_killed_in_the_middle_of_an_upload(tmp_path: Path) -> None:
+    with Office(tmp_path / "var", {"ASSAY_EXAMINE": "quick"}) as office:
         office.login("Olga")  # the last line of the greeting: the demo's works are registered
         office.wait_for(office.jobs_are_over, "the seeded works to be examined")
         before = _state(office)
@@ -78,20 +76,6 @@ def test_the_web_server_is_killed_in_the_middle_of_an_upload(office: Office) -> 
         assert (after["assets"], after["half"], after["scratch"]) == (before["assets"], 0, [])
         checked = office.manage("check_log", check=False)
         assert checked.returncode == 0, checked.stdout
-
-
-def test_a_second_office_on_the_same_port_is_told_what_to_do(office: Office) -> None:
-    with office:
-        second = subprocess.run(
-            [sys.executable, "manage.py", "up", "--port", str(office.port)],
-            cwd=ROOT,
-            env={**os.environ, "ASSAY_VAR": str(office.var)},
-            capture_output=True,
-            text=True,
-        )
-        assert second.returncode != 0
-        assert "ASSAY_PORT" in second.stderr
-        assert office.get("/")[0] == 200
 
 
 def _half_an_upload(port: int, office: Office) -> socket.socket:

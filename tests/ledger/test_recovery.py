@@ -239,10 +239,12 @@ def recovered_office(restored_office: Path, tmp_path_factory: pytest.TempPathFac
     return var
 
 
-@pytest.fixture
-def rotated(recovered_office: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+@pytest.fixture(scope="module")
+def rotated_office(
+    recovered_office: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
     """Its key was rotated, its log published, its database put back from before. param: days of overlap."""
-    var = shutil.copytree(recovered_office, tmp_path / "var")
+    var = shutil.copytree(recovered_office, tmp_path_factory.mktemp("rotated") / "var")
     done = manage(var, "rotate_log_key", "--overlap", str(request.param))
     assert done.returncode == 0, done.stderr
     assert write(var, 1) == 0
@@ -251,11 +253,16 @@ def rotated(recovered_office: Path, tmp_path: Path, request: pytest.FixtureReque
     return var
 
 
+@pytest.fixture
+def rotated(rotated_office: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(rotated_office, tmp_path / "var")
+
+
 def signers(copy: Path) -> list[int]:
     return [line.key_id for line in notes.parse((copy / "checkpoint").read_text()).signatures]
 
 
-@pytest.mark.parametrize(("rotated", "lines"), [(30, 2), (0, 1)], indirect=["rotated"])
+@pytest.mark.parametrize(("rotated_office", "lines"), [(30, 2), (0, 1)], indirect=["rotated_office"])
 def test_a_backup_from_before_a_rotation_signs_on_with_the_keys_of_now(rotated: Path, lines: int) -> None:
     copy = rotated / "copy"
     keys_then, statements, signed_by = (copy / "key").read_text(), (copy / "rotations").read_text(), signers(copy)
@@ -270,7 +277,7 @@ def test_a_backup_from_before_a_rotation_signs_on_with_the_keys_of_now(rotated: 
     assert check.returncode == 0, check.stderr
 
 
-@pytest.mark.parametrize("rotated", [30], indirect=True)
+@pytest.mark.parametrize("rotated_office", [30], indirect=True)
 def test_a_copy_whose_rotation_statement_is_missing_or_forged_changes_nothing(rotated: Path) -> None:
     statements = rotated / "copy" / "rotations"
     text = statements.read_text()
@@ -282,7 +289,7 @@ def test_a_copy_whose_rotation_statement_is_missing_or_forged_changes_nothing(ro
     recover(rotated)
 
 
-@pytest.mark.parametrize("rotated", [0], indirect=True)
+@pytest.mark.parametrize("rotated_office", [0], indirect=True)
 def test_replaying_erasures_from_a_copy_follows_its_rotations(rotated: Path) -> None:
     done = manage(rotated, "replay_erasures", "--from", str(rotated / "copy"))
     assert done.returncode == 0, done.stderr
