@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 # What anyone may open without an account. Whoever adds a name here says in the commit why it is public.
 PUBLIC_PAGES = {
     "home", "asset", "asset_receipt", "asset_receipt_json", "asset_receipt_proof", "asset_file",
-    "asset_preview", "asset_heat_map", "register", "detectors", "problem", "healthz", "robots",
+    "asset_preview", "asset_heat_map", "register", "detectors", "detector_card", "problem", "healthz", "robots",
     "favicon", "login_link", "rules", "rule", "log_checkpoint", "log_key", "log_tile",
     "log_entry_bundle", "log_policy", "log_rotations", "log_promise-key", "log_tsa.crt", "asset_receipt_cose",
     "asset_acknowledgement", "schema", "api_docs",
