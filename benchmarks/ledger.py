@@ -4,7 +4,6 @@ Ratios, each within one round of one run on one durable PostgreSQL server (from 
 chain, django-auditlog and pymerkle. `--write-readme` quotes the table in the README; `make bench` runs everything.
 """
 
-import argparse
 import signal
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import (
+    command,
     ledger_audits,
     ledger_faults,
     ledger_proofs,
@@ -26,7 +26,7 @@ from benchmarks import (
 )
 from benchmarks.ledger_server import BenchmarkError, Server
 from benchmarks.ledger_sizes import FULL, QUICK, Sizes
-from benchmarks.table import LEDGER, Figure, Results, machine, parse
+from benchmarks.table import LEDGER, Figure, Results, machine
 
 # What one measurement is called by, and what it answers.
 MEASUREMENTS: list[tuple[tuple[str, ...], Callable[[Server, Sizes], list[Figure]]]] = [
@@ -44,8 +44,9 @@ MEASUREMENTS: list[tuple[tuple[str, ...], Callable[[Server, Sizes], list[Figure]
 ]
 
 
-def measure(wanted: set[str], sizes: Sizes, quick: bool) -> tuple[Results, list[str]]:
+def measure(wanted: set[str], quick: bool) -> tuple[Results, list[str]]:
     """The results, and what could not be measured, in words."""
+    sizes = QUICK if quick else FULL
     figures: list[Figure] = []
     failures = []
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as folder:
@@ -71,39 +72,9 @@ def measure(wanted: set[str], sizes: Sizes, quick: bool) -> tuple[Results, list[
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure the ledger's targets against its peers.")
-    parser.add_argument("--only", metavar="T1,T3", help="these targets only")
-    parser.add_argument("--quick", action="store_true", help="small sizes, for development; never quoted")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
-    parser.add_argument("--write-readme", action="store_true", help="record the figures and quote them in the README")
-    parser.add_argument(
-        "--retake", action="store_true", help="with --only: put these into the recorded table, which says so"
-    )
-    parser.add_argument("--from-json", type=Path, metavar="FILE", help="measure nothing: take these figures")
-    options = parser.parse_args()
-    wanted = set(options.only.split(",")) if options.only else set(LEDGER.numbers)
-    if not wanted <= set(LEDGER.numbers):
-        parser.error(f"--only takes {', '.join(LEDGER.numbers)}")
-    if options.retake and not options.only:
-        parser.error("--retake replaces single figures: name them with --only")
-    if options.write_readme and options.quick:
-        parser.error("--write-readme never quotes a quick run: leave out --quick")
-    failures: list[str] = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # as Ctrl-C: the server is stopped, too
-    if options.from_json:
-        results = parse(options.from_json.read_text())
-    else:
-        results, failures = measure(wanted, QUICK if options.quick else FULL, options.quick)
-    if options.retake:
-        results = LEDGER.retaken(parse(LEDGER.recorded.read_text()), results)
-    print(LEDGER.table(results))
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    if options.json:
-        options.json.write_text(results.as_json())
-    if options.write_readme and not failures:
-        LEDGER.write(results)
-    return 1 if failures else 0
+    description = "Measure the ledger's targets against its peers."
+    return command.run(LEDGER, description, measure)
 
 
 if __name__ == "__main__":

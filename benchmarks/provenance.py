@@ -5,7 +5,6 @@ P3 are the call that the office makes into the library; P1b to P3b all that it d
 step, a time-stamp, reading back, rows and the entry in the log. `--write-readme` quotes the table in the README.
 """
 
-import argparse
 import importlib.metadata
 import json
 import os
@@ -21,8 +20,9 @@ from typing import Any
 # Before this folder, in which `provenance` would be this file and not the product.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import command
 from benchmarks.ledger_server import BenchmarkError, run
-from benchmarks.table import PROVENANCE, Figure, Results, machine, parse
+from benchmarks.table import PROVENANCE, Figure, Results, machine
 
 LIBRARY, OFFICE, INDEX = (
     "benchmarks.provenance_library:",
@@ -252,8 +252,9 @@ MEASUREMENTS: list[tuple[str, Callable[[Office], list[Figure]]]] = [
 ]
 
 
-def measure(wanted: set[str], sizes: Sizes, quick: bool) -> tuple[Results, list[str]]:
+def measure(wanted: set[str], quick: bool) -> tuple[Results, list[str]]:
     """The results, and what could not be measured, in words."""
+    sizes = QUICK if quick else FULL
     figures: list[Figure] = []
     failures = []
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as folder:
@@ -275,33 +276,8 @@ def measure(wanted: set[str], sizes: Sizes, quick: bool) -> tuple[Results, list[
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Measure what provenance costs, against the libraries it is made with."
-    )
-    parser.add_argument("--only", metavar="P1,P3", help="these figures only")
-    parser.add_argument("--quick", action="store_true", help="small sizes, for development; never quoted")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
-    parser.add_argument("--write-readme", action="store_true", help="record the figures and quote them in the README")
-    parser.add_argument("--from-json", type=Path, metavar="FILE", help="measure nothing: take these figures")
-    options = parser.parse_args()
-    wanted = set(options.only.split(",")) if options.only else set(PROVENANCE.numbers)
-    if not wanted <= set(PROVENANCE.numbers):
-        parser.error(f"--only takes {', '.join(PROVENANCE.numbers)}")
-    if options.write_readme and options.quick:
-        parser.error("--write-readme never quotes a quick run: leave out --quick")
-    failures: list[str] = []
-    if options.from_json:
-        results = parse(options.from_json.read_text())
-    else:
-        results, failures = measure(wanted, QUICK if options.quick else FULL, options.quick)
-    print(PROVENANCE.table(results))
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    if options.json:
-        options.json.write_text(results.as_json())
-    if options.write_readme and not failures:
-        PROVENANCE.write(results)
-    return 1 if failures else 0
+    description = "Measure what provenance costs, against the libraries it is made with."
+    return command.run(PROVENANCE, description, measure)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,16 @@
 import io
 import wave
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
-import av
 import numpy as np
 import pytest
-from av.audio.stream import AudioStream
 
 from core.problems import Problem
 from detection import sound_gates, sounds
 from detection.detectors import Answer, Media
 from detection.detectors.sound_quality import detector
+from detection.evaluation.sound_quality import encoded
 from detection.reasons import Reason
 from tests.detection import media
 from tests.provenance.media_made import make
@@ -34,23 +31,6 @@ def speech(seconds: float = 4.0, rate: int = RATE, seed: int = 1) -> np.ndarray:
     quiet = rng.normal(size=len(noise)) * 1e-4
     loud: np.ndarray = (0.3 * shaped / np.abs(shaped).max() * syllables + quiet).astype(np.float32)
     return loud
-
-
-def encoded(
-    samples: np.ndarray, muxer: str, codec: str, *, rate: int = RATE, bit_rate: int = 0, of: int = RATE
-) -> bytes:
-    out = io.BytesIO()
-    with av.open(out, "w", format=muxer) as container:
-        stream = cast(AudioStream, container.add_stream(codec, rate=rate, layout="mono"))
-        if bit_rate:
-            stream.bit_rate = bit_rate
-        resampler = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate, frame_size=1024)
-        frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = of, 0, Fraction(1, of)
-        for part in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(part))
-        container.mux(stream.encode(None))
-    return out.getvalue()
 
 
 def wav(samples: np.ndarray, rate: int = RATE, channels: int = 1) -> bytes:

@@ -10,11 +10,9 @@ from core.problems import Problem
 from detection import calibration
 from detection.detectors import Answer, Media, Reading, Region
 from detection.detectors.voice import ABOUT
-from detection.detectors.voice.detector import FOLDER, MODEL, analyze
+from detection.detectors.voice.detector import FOLDER, analyze
 from provenance import media
 from tests.detection.voices import RATE, voice, wav
-
-pytestmark = pytest.mark.skipif(not (FOLDER / MODEL).exists(), reason="the network has not been trained")
 
 
 def _reading(tmp_path: Path, sound: np.ndarray, region: Region | None = None, **how: int) -> Reading:
