@@ -37,6 +37,14 @@ def create_person(
     return user
 
 
+def account(email: str) -> User:
+    """The active account with this address, for commands that are told who acts. Raises Problem."""
+    user = User.objects.filter(email__iexact=email, is_active=True).first()
+    if user is None:
+        raise Problem("person.unknown", "No such account", status=404, detail=f"There is no account {email}.")
+    return user
+
+
 @transaction.atomic
 def welcome_creator(user: User) -> None:
     """Give a person who signed up the creator's role in a studio of their own, whose name says nothing about them."""

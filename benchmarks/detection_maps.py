@@ -49,7 +49,7 @@ def edited(each: int) -> list[Pair]:
             for _ in range(each):
                 start = splicing.aged(_window(host, rng), rng, least=70).round()
                 done = splicing.edited(start, splicing.aged(_window(donor, rng), rng), kind, rng)
-                made.append(Pair(_rgb(done.luma), _rgb(start), done.mask > 0.3))
+                made.append(Pair(_rgb(done.pixels), _rgb(start), done.mask > 0.3))
     return made
 
 

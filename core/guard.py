@@ -288,7 +288,12 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUA
 _PASSED_ON_PREFIXES = ("PYTHON", "LC_", "OMP_", "MKL_", "COVERAGE_")
 
 
+# Threads that numeric libraries start when they are imported would not live on in a fork, cost each nursery memory, and
+# make children fight for the cores that the workers are counted by.
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
 def _environment() -> dict[str, str]:
-    return {
-        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
-    }
+    told = os.environ.items()
+    kept = {name: value for name, value in told if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)}
+    return {**kept, **_ONE_THREAD}

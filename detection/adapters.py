@@ -19,6 +19,7 @@
 The logit is ln(p / (1 - p)) of “made”. It means nothing until it is calibrated here (`detection.calibration`).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, Protocol
@@ -113,13 +114,16 @@ def _typed(values: Mapping[str, Any]) -> Preprocessing:
         listed: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in values.items()}
         made = Preprocessing(**listed)
         colours = np.asarray([made.mean, made.std], dtype=np.float64)
+        numbers = (*made.mean, *made.std, made.scale)
+        if not all(type(one) in (int, float) and math.isfinite(one) for one in numbers):
+            raise TypeError("a number is none")
         sizes = {"side": (8, 1024), "samples": (1600, RATE * 60), "made": (0, 1)}
         for name, (least, most) in sizes.items():
             if type(getattr(made, name)) is not int or not least <= getattr(made, name) <= most:
                 raise _refused(f"`preprocessing.{name}` is a whole number from {least} to {most}.")
     except (TypeError, ValueError) as error:
         raise _refused("`preprocessing.mean` and `.std` have three numbers, `scale` is a number.") from error
-    if colours.shape != (2, 3) or not np.isfinite(colours).all() or min(*made.std, float(made.scale)) <= 0:
+    if colours.shape != (2, 3) or min(*made.std, float(made.scale)) <= 0:
         raise _refused("`preprocessing.mean` and `.std` have three numbers, and none is divided by zero.")
     return made
 
@@ -197,5 +201,5 @@ def _refused(detail: str) -> Problem:
         "The card is not complete",
         status=422,
         detail=detail,
-        next_step="docs/models.md has every field of a model that is brought along.",
+        next_step="docs/models.md, “Bring your own model”, has every field of `preprocessing`.",
     )

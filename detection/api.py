@@ -23,8 +23,10 @@ from detection.detectors import Answer, Question, Standing
 from detection.examination import request_examination, unexamined
 from detection.models import Finding, Run
 from detection.report_section import note_on, run_as_dict
+from detection.shown import runs_of
 from provenance.api import viewer_of
-from provenance.models import Asset
+from provenance.delivery import refusal
+from provenance.models import Asset, Rendition
 
 
 def _refusal(words: str) -> OpenApiResponse:
@@ -42,17 +44,19 @@ SIGNED_IN = {
 
 
 class ErrorRateSerializer(serializers.Serializer[Any]):
-    """Of the public answer “signals”, on files of one source or generator that were not used to make the detector."""
+    """Of “signals” in one look, on files of one source or generator that were not used to make the detector. In public
+    re-shipped copies must agree, which takes away some of either kind.
+    """
 
     condition = serializers.CharField(help_text="What was done to the files: as_is, jpeg_70 …")
     held_out = serializers.CharField(help_text="The source or generator.")
     real = serializers.IntegerField(help_text="Real files.")
-    fake = serializers.IntegerField(help_text="Generated or edited files.")
+    looked_for = serializers.IntegerField(help_text="Generated or edited files.")
     false_signals = serializers.CharField(allow_null=True, help_text="Share of the real files, decimal text.")
     false_signals_interval = serializers.ListField(child=serializers.CharField(), allow_null=True)
     found = serializers.CharField(allow_null=True, help_text="Share of the generated or edited files, decimal text.")
     found_interval = serializers.ListField(child=serializers.CharField(), allow_null=True)
-    abstained = serializers.CharField(allow_null=True, help_text="Share of files with “can’t say”.")
+    abstained = serializers.CharField(allow_null=True, help_text="Share of files with “can’t say” in one look.")
 
 
 class RegionSerializer(serializers.Serializer[Any]):
@@ -90,12 +94,21 @@ class FindingSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Only for the `prevalence` that was asked for: a share, decimal text."
     )
     statement = serializers.CharField()
+    what_would_change = serializers.CharField(
+        allow_blank=True, help_text="One sentence: how far this is from another answer."
+    )
     score = serializers.CharField(allow_blank=True, help_text="Decimal number as text; its unit is in the details.")
     details = serializers.DictField()
     regions = RegionSerializer(many=True)
     spans = SpanSerializer(many=True)
     timeline = SpanSerializer(many=True)
-    heatmap = serializers.CharField(allow_null=True, help_text="Address of a PNG that lies over the picture.")
+    heatmap = serializers.CharField(allow_null=True, help_text="Address of a PNG: what `picture` names.")
+    picture = serializers.ChoiceField(
+        ["heat_map", "spectrogram"],
+        allow_null=True,
+        help_text="A heat map lies over the picture examined; a spectrogram is a picture of its own.",
+    )
+    alternative = serializers.CharField(allow_blank=True, help_text="What was drawn, in words.")
 
 
 class RunSerializer(serializers.Serializer[Any]):
@@ -208,8 +221,7 @@ class FindingsView(APIView):
     def get(self, request: Request, pk: UUID) -> Response:
         asset = _asset(request, pk)
         prevalence = _prevalence(request)
-        shown = Run.objects.shown_to(viewer_of(request)).filter(asset=asset)
-        runs = list(shown.prefetch_related("findings").order_by("detector", "pk"))
+        runs = runs_of(viewer_of(request), asset.pk)
         told = [run_as_dict(run, prevalence=prevalence) for run in runs]
         found = {"asset": str(asset.pk), "note": note_on(told), "answers": answers(runs), "runs": told}
         return Response(
@@ -309,7 +321,7 @@ def _job_as_dict(job: Job, asset: Asset) -> dict[str, Any]:
 
 
 class HeatmapView(APIView):
-    """The map of a finding: a transparent PNG with the aspect of the picture, to lay over it."""
+    """What was drawn: a transparent PNG with the aspect of the picture, to lay over it, or a spectrogram."""
 
     permission_classes = [Public]
 
@@ -318,11 +330,13 @@ class HeatmapView(APIView):
         responses={(200, "image/png"): OpenApiTypes.BINARY, **HIDDEN},
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
-        shown = Run.objects.shown_to(viewer_of(request))
-        finding = Finding.objects.filter(pk=pk, run__in=shown).exclude(heatmap_key="").select_related("run").first()
-        visible = finding and Asset.objects.visible_to(viewer_of(request)).filter(pk=finding.run.asset_id).exists()
-        if finding is None or not visible:
+        viewer = viewer_of(request)
+        finding = Finding.objects.filter(pk=pk).exclude(heatmap_key="").select_related("run__asset").first()
+        if finding is None or finding.run not in runs_of(viewer, finding.run.asset_id):
             raise NotFound("heat map")
+        refused = refusal(finding.run.asset, viewer, Rendition.Role.PREVIEW)
+        if refused is not None or not Asset.objects.visible_to(viewer).filter(pk=finding.run.asset_id).exists():
+            raise refused or NotFound("heat map")
         try:
             with storage.open_file(finding.heatmap_key) as file:
                 response = HttpResponse(file.read(), content_type="image/png")  # at most guarded.MAX_PICTURE bytes
@@ -350,7 +364,7 @@ def detector_as_dict(info: registry.DetectorInfo) -> dict[str, Any]:
         "version": info.version,
         "question": info.about.question.value,
         "looks_for": info.about.looks_for,
-        "standing": info.about.standing.value,
+        "standing": info.standing.value,
         "kinds": list(info.kinds),
         "missing": list(info.missing),
         "model_digest": info.model_digest,

@@ -27,7 +27,7 @@ class DetectionConfig(AppConfig):
 def _learning() -> None:
     """Models, labels and audits change with an entry, or not at all."""
     from core import health
-    from detection import drift, models, reconciliation
+    from detection import drift, models, own_credential, reconciliation  # noqa: F401 - one registers a job
     from ledger import regulated
     from ledger.reconciliation import register
 
@@ -38,4 +38,4 @@ def _learning() -> None:
     register("models", reconciliation.model_versions)
     register("labels", reconciliation.labels)
     register("federation rounds", reconciliation.federation_rounds)
-    health.register(drift.check)
+    health.register(drift.check, costly=True)

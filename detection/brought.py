@@ -6,6 +6,7 @@ input on the machine that took it in; the office's own measurements of it, witho
 readings can't say anything.
 """
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -27,7 +28,7 @@ from detection.models import ModelVersion
 from detection.registry import DetectorInfo
 from detection.trials import Trial
 
-ADAPTER: Final = "adapter.json"
+ADAPTER: Final = registry.ADAPTER
 CALIBRATION: Final = "calibration.json"
 _KINDS: Final = {"picture": {"image", "video"}, "sound": {"audio"}}
 # The first bytes of files that run code when they are opened by what made them.
@@ -48,17 +49,18 @@ def bring(
 ) -> ModelVersion:
     """Take in an ONNX file, or a safetensors file of one of the families, as a challenger for `detector`.
 
-    measured: a folder with `evaluation.json` and `calibration.json` that `manage.py model measure` wrote. Raises
+    measured: the folder that `manage.py model measure` wrote. Raises
     Problem for a file, card or measurement that cannot be used, and as `versions.register` does; then nothing is
     kept.
     """
     info = registry.detector(detector)
     with prepared(file, card, info) as folder:
-        for name in (cards.EVALUATION, CALIBRATION):
+        for name in (cards.EVALUATION, CALIBRATION, registry.REFERENCE):
             if measured is not None:
                 _copied(measured / name, folder / name)
         if measured is not None:
             Calibration.read(folder / CALIBRATION)
+            _check_measured(folder)
         bom.write(folder, detector, version)
         network.write_manifest(folder)
         return versions.register(folder, detector=detector, version=version, reason=reason, by=by, brought=True)
@@ -153,6 +155,16 @@ def _check_output(trial: Trial, fed: Preprocessing) -> None:
 
 def _shown(trial: Trial) -> dict[str, list[float]]:
     return {name: [float(f"{value:.7g}") for value in values] for name, values in trial.answers}
+
+
+def _check_measured(folder: Path) -> None:
+    """Raises Problem for an evaluation of another network than the one in `folder`."""
+    try:
+        told = json.loads((folder / cards.EVALUATION).read_text()).get("model_sha256")
+    except (ValueError, AttributeError) as error:
+        raise _refused("the evaluation beside it is damaged") from error
+    if told != hashlib.sha256((folder / network.MODEL).read_bytes()).hexdigest():
+        raise _refused("the evaluation beside it is of another network, or does not say of which")
 
 
 def _copied(source: Path, target: Path) -> None:

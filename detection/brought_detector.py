@@ -12,11 +12,7 @@ from detection.detectors import Media, Reading, Region
 from detection.pictures import Rgb
 from detection.reasons import Reason
 
-ADAPTER, CALIBRATION = "adapter.json", "calibration.json"
-
-
-def is_brought(folder: Path | None) -> bool:
-    return folder is not None and (folder / ADAPTER).is_file()
+ADAPTER = "adapter.json"
 
 
 def analyze(media: Media, region: Region | None = None) -> Sequence[Reading]:
@@ -24,15 +20,15 @@ def analyze(media: Media, region: Region | None = None) -> Sequence[Reading]:
     assert media.model is not None
     told = json.loads((media.model / ADAPTER).read_text())
     fed = adapters.from_card(told["preprocessing"])
-    path = media.model / CALIBRATION
-    calibration = Calibration.read(path) if path.exists() else None
+    calibration = Calibration.beside(media.model)
     net = network.opened(media.model / network.MODEL)
     if fed.kind == "sound":
         weighed = _sound(net, fed, media, calibration)
     else:
         weighed = _picture(net, fed, media, region, calibration)
     signal = f"brought_{told['question']}"
-    return [weighing.as_reading(signal, weighed, calibration, told["looks_for"])]
+    condition = pictures.saved_as(media.path)
+    return [weighing.as_reading(signal, weighed, calibration, told["looks_for"], condition=condition)]
 
 
 def scorer(folder: Path) -> tuple[Preprocessing, Callable[[Any], float]]:

@@ -54,10 +54,11 @@ class Domain:
 
 @dataclass(frozen=True)
 class Rate:
-    """The error rates of the public answer “signals” at the threshold, on items of one source after one condition.
+    """The error rates of “signals” at the threshold, on items of one source after one condition: of one look, before
+    the re-shipped copies are asked, which can only take “signals” away.
 
     fpr, tpr: shares 0…1, with their exact 95 % intervals; None where the source has no item of that class.
-    abstained: share of all items with “can't say”.
+    abstained: share of all items between the thresholds.
     """
 
     condition: str
@@ -139,6 +140,14 @@ class Calibration:
             raise _refused(path.name) from error
 
     @classmethod
+    def beside(cls, folder: Path, name: str = "calibration.json") -> "Calibration | None":
+        """The calibration of the model in `folder`; None where nobody has made one. A damaged one is refused, as by
+        `read`: it must not pass for one that was never made.
+        """
+        path = folder / name
+        return cls.read(path) if path.exists() else None
+
+    @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> "Calibration":
         """Raises TypeError, KeyError or ValueError for anything but what `write` writes."""
         domain: dict[str, Any] = {name: _pair(value) for name, value in told["domain"].items()}
@@ -160,7 +169,6 @@ def fit(
     sources: Sequence[str],
     *,
     domain: Domain | None = None,
-    public_fpr: float = PUBLIC_FPR,
 ) -> Calibration:
     """Calibrate on items that the network was not trained on.
 
@@ -175,7 +183,7 @@ def fit(
     slope, intercept = _platt(x, y, names)
     held_out, folds = _leave_one_out(x, y, names)
     reals = y == 0
-    worst = max(metrics.threshold_at(held_out[names == name], public_fpr) for name in np.unique(names[reals]))
+    worst = max(metrics.threshold_at(held_out[names == name], PUBLIC_FPR) for name in np.unique(names[reals]))
     few = int(min(reals.sum(), (~reals).sum()))
     made = Calibration(
         id="",

@@ -6,14 +6,17 @@ benign one quiet, detection-methods.md finding 5). So every 50 new scores of one
 are compared with a reference, by the two-sample Kolmogorov-Smirnov test and by the population stability index (PSI),
 and Holm's correction keeps many windows from raising an alarm by chance.
 
-The reference is `reference.json` of the model in service ({"scores": […]}, of real files of its calibration), or,
-where there is none, the first REFERENCE scores that the model gave to works of the same organisation: then an alarm
-means “no longer as it was here”.
+The reference is `reference.json` of the model in service, which `manage.py model measure` and `model learn` write of
+this office's own real files ({"scores": […]}); or, where there is none, the first REFERENCE scores that the model gave
+to works of the same organisation: then an alarm means “no longer as it was here”. The networks that come with Assay
+have none: they were measured on others' files, and every office would look shifted beside those.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
@@ -25,8 +28,8 @@ from accounts.models import Role, User
 from core.canonical import Json
 from core.clock import now
 from core.health import Check
-from core.problems import Forbidden
-from detection import registry, versions
+from core.problems import Forbidden, NotFound, Problem
+from detection import drift_alarms, registry, versions
 from detection.models import DriftWindow, Finding
 from ledger import log as ledger_log
 from ledger.events import EventType
@@ -42,7 +45,8 @@ REFERENCE: Final = 200
 BINS: Final = 10
 ALPHA: Final = 0.01  # of the whole family of tests of one look
 ACTOR: Final = "system:detection"
-_LOOK: Final = 10_000  # findings of one tenant and detector in one look
+_LOOK: Final = 10_000  # scores of one tenant and detector in one look
+_UNREADABLE: Final = (Problem, OSError, ValueError, KeyError, TypeError)  # what a changed model or reference leads to
 
 Scores: TypeAlias = "Sequence[float] | npt.NDArray[np.float64]"
 
@@ -64,12 +68,14 @@ def judge(pairs: Sequence[tuple[Scores, Scores]]) -> list[Judgement]:
     """Each pair is (reference, window). Raises ValueError for one that is empty."""
     from scipy import stats  # not in the web process, which only imports this module
 
+    from detection import metrics
+
     raw, indices = [], []
     for reference, window in pairs:
         index, p = psi(reference, window)
         indices.append(index)
         raw += [float(stats.ks_2samp(reference, window).pvalue), p]
-    corrected = holm(raw)
+    corrected = metrics.holm(raw)
     return [Judgement(corrected[2 * n], indices[n], corrected[2 * n + 1]) for n in range(len(pairs))]
 
 
@@ -94,16 +100,6 @@ def psi(reference: Scores, window: Scores) -> tuple[float, float]:
     return index, float(stats.chi2.sf(index / scale, edges.size)) if edges.size else 1.0
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Adjusted p-values (Holm 1979): step-down Bonferroni, monotone, at most 1; in the order given."""
-    order = sorted(range(len(p)), key=lambda one: p[one])
-    adjusted, highest = [0.0] * len(p), 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[place]))
-        adjusted[place] = highest
-    return adjusted
-
-
 # --- In this office --------------------------------------------------------------------------------------------------
 
 
@@ -120,7 +116,7 @@ class Stream:
         return f"organisation:{self.organisation}" if self.organisation else "organisation:none"
 
     def findings(self) -> QuerySet[Finding]:
-        """Oldest first: ids grow with time."""
+        """Oldest first: ids grow with time. Also those without a score: too small, no face."""
         mine = {"run__detector": self.detector, "run__model_digest": self.digest}
         return (
             Finding.objects.filter(**mine, run__asset__organisation=self.organisation)
@@ -130,10 +126,17 @@ class Stream:
 
 
 def watch() -> list[DriftWindow]:
-    """Judge every full window that was not judged yet, all together. A shifted one is an alarm, with its entry."""
+    """Judge every full window that was not judged yet, all together. A shifted one is an alarm, with its entry.
+
+    A stream that cannot be read stops no other one: it is left out, and `check` names it.
+    """
     waiting: list[tuple[Stream, Scores, list[tuple[UUID, float]]]] = []
     for stream in _streams():
-        reference, fresh = _apart(stream)
+        try:
+            reference, fresh = _apart(stream)
+        except _UNREADABLE as error:
+            log.error("detection.drift_unread", detector=stream.detector, source=stream.source, why=str(error)[:300])
+            continue
         starts = range(0, len(fresh) - WINDOW + 1, WINDOW)
         waiting += ((stream, reference, fresh[start : start + WINDOW]) for start in starts)
     judgements = judge([(reference, [score for _, score in window]) for _, reference, window in waiting])
@@ -150,36 +153,65 @@ def _apart(stream: Stream) -> tuple[Scores, list[tuple[UUID, float]]]:
     """(reference, what was not judged yet). Nothing is judged before there is a reference."""
     mine = stream.findings()
     brought = _brought_reference(stream)
-    own = [] if brought else _scores(mine[:REFERENCE])
+    own = [] if brought else list(islice(_scores(mine), REFERENCE))
     if not brought and len(own) < REFERENCE:
         return [], []
     last = DriftWindow.objects.filter(detector=stream.detector, digest=stream.digest, source=stream.source)
     newest = last.order_by("-created_at", "-pk").values_list("last_finding", flat=True).first()
     after = newest or (own[-1][0] if own else None)
     fresh = mine.filter(pk__gt=after) if after else mine
-    return brought or [score for _, score in own], _scores(fresh[:_LOOK])
+    return brought or [score for _, score in own], list(islice(_scores(fresh), _LOOK))
 
 
-def _scores(findings: QuerySet[Finding]) -> list[tuple[UUID, float]]:
-    """log10 likelihood ratio of each file as it is, also where the public answer is “can't say”."""
-    found = []
-    for pk, details, score in findings.values_list("pk", "details", "score"):
+def _scores(findings: QuerySet[Finding]) -> Iterator[tuple[UUID, float]]:
+    """log10 likelihood ratio of each file as it is, also where the public answer is “can't say”. A file without a
+    score is passed over, and so is a text that a child wrote which is no number.
+    """
+    for pk, details, score in findings.values_list("pk", "details", "score").iterator():
         shipped = details.get("re_shipped", {})
         text = shipped.get("as_is", score) if isinstance(shipped, Mapping) else score
-        if text:
-            found.append((pk, float(text)))
-    return found
+        try:
+            value = float(text)
+        except (TypeError, ValueError):
+            continue
+        if math.isfinite(value):
+            yield pk, value
+
+
+def _unwatched() -> list[str]:
+    """Detectors with scores whose reference cannot be read. One stream of a detector stands for all of a model."""
+    seen: dict[tuple[str, str], bool] = {}
+    for stream in _streams():
+        model = stream.detector, stream.digest
+        if model not in seen:
+            seen[model] = _unreadable(stream)
+    return sorted({detector for (detector, _), unreadable in seen.items() if unreadable})
+
+
+def _unreadable(stream: Stream) -> bool:
+    try:
+        _brought_reference(stream)
+    except _UNREADABLE:
+        return True
+    return False
 
 
 def _brought_reference(stream: Stream) -> list[float]:
-    """`reference.json` of the model that gave these scores, if it serves now and has one."""
-    info, artefact = registry.detector(stream.detector), versions.in_service(stream.detector)
+    """`reference.json` of the model that gave these scores, if it serves now and has one. Raises one of _UNREADABLE."""
+    try:
+        info = registry.detector(stream.detector)
+    except NotFound:  # no longer installed: its old scores are judged by themselves
+        return []
+    artefact = versions.in_service(stream.detector)
     served = versions.serving_digest(info.model_digest, artefact) if artefact else info.model_digest
     folder = artefact.folder if artefact else registry.ROOM / "detectors" / info.name
-    path = folder / "reference.json"
+    path = folder / registry.REFERENCE
     if served != stream.digest or not path.is_file():
         return []
-    return [float(one) for one in json.loads(path.read_text())["scores"]]
+    scores = [float(one) for one in json.loads(path.read_text())["scores"]]
+    if not all(map(math.isfinite, scores)):
+        raise ValueError(f"reference.json of {stream.detector} holds what is no number")
+    return scores
 
 
 def _keep(stream: Stream, window: list[tuple[UUID, float]], found: Judgement) -> DriftWindow:
@@ -209,6 +241,8 @@ def _keep(stream: Stream, window: list[tuple[UUID, float]], found: Judgement) ->
             )
             log.warning("detection.drift", **facts, ks_p=row.ks_p)
         row.save(force_insert=True)
+        if found.shifted:
+            drift_alarms.tell_operators(row)
     return row
 
 
@@ -231,7 +265,15 @@ def clear(detector: str, by: User) -> int:
 
 
 def check() -> Check:
-    """For `core.health`: open alarms."""
+    """For `core.health`: detectors that cannot be watched, and open alarms."""
+    unread = _unwatched()
+    if unread:
+        return Check(
+            "drift",
+            False,
+            f"The scores of {', '.join(unread)} are not watched: their reference cannot be read, or their model was"
+            " changed (manage.py model verify).",
+        )
     names = sorted(set(DriftWindow.objects.filter(alarmed=True, cleared_at=None).values_list("detector", flat=True)))
     if not names:
         return Check("drift", True, "the scores of every detector look as they did when it was measured")

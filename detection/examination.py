@@ -6,7 +6,7 @@ its job's next try.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -20,11 +20,12 @@ from core.models import Job
 from core.problems import NotFound, Problem
 from detection import guarded, registry, shadowing, versions
 from detection.artefacts import Artefact
-from detection.detectors import Reading, Region, Span, Strength
-from detection.models import RANK, Finding, Run
+from detection.detectors import Reading, Region, Span, Standing
+from detection.models import Finding, Run
 from detection.registry import DetectorInfo
 from ledger import log as ledger_log
 from ledger.events import EventType
+from ledger.log import Sealed
 from ledger.models import Entry
 from provenance.models import Asset, Rendition
 
@@ -32,6 +33,9 @@ log = structlog.get_logger()
 
 JOB = "detection.examine"
 ACTOR = "system:detection"
+# The sealed section of an experimental detector's entry, and what is recorded of each finding: no text of the file's.
+SECTION = "found"
+RECORDED = ("signal", "strength", "score", "calibrated", "answer", "llr", "calibration", "reason")
 # Longer than any detector may run: without a job to ask, a run older than this has lost its worker.
 ABANDONED_AFTER = dt.timedelta(minutes=10)
 
@@ -55,7 +59,14 @@ def examine(asset: Asset, detector: str, *, job: Job | None = None, again: bool 
         raise NotFound("detector for this kind of media")
     serving = _serving(info)
     run, _ = Run.objects.get_or_create(
-        asset=asset, detector=info.name, version=serving.version, defaults={"model_digest": serving.digest}
+        asset=asset,
+        detector=info.name,
+        version=serving.version,
+        defaults={
+            "model_digest": serving.digest,
+            "question": info.about.question.value,
+            "standing": info.standing.value,
+        },
     )
     if not _claim(run, serving, job, again=again):
         return run
@@ -116,7 +127,7 @@ def _claim(run: Run, serving: Serving, job: Job | None, *, again: bool) -> bool:
         job=job,
         model_digest=serving.digest,
         question=serving.info.about.question.value,
-        standing=serving.info.about.standing.value,
+        standing=serving.info.standing.value,
         started_at=now(),
         finished_at=None,
         error_code="",
@@ -275,35 +286,40 @@ def _words(problem: Problem) -> str:
 
 
 def _record(run: Run, findings: Sequence[Finding], problem: Problem | None) -> Entry:
-    facts: dict[str, Json] = {
-        "detector": run.detector,
-        "version": run.version,
-        "model_digest": run.model_digest,
-        "outcome": "failed" if problem else "done",
-        "calibrated": any(finding.calibrated for finding in findings),
-    }
-    if problem:
-        facts["error_code"] = problem.code
-    else:
-        strongest = max(findings, key=lambda finding: RANK[finding.strength], default=None)
-        facts["strength"] = strongest.strength if strongest else Strength.NONE.value
-        facts["score"] = strongest.score if strongest else ""
-        facts |= _weighed(strongest)
+    """Its entry. What an experimental detector found says nothing that anybody may rely on, and facts are public for
+    ever: it is sealed, for as long as the work's own key is there, and of no person.
+    """
+    state = Run.State.FAILED if problem else Run.State.DONE
+    facts, found = facts_of(run, state), found_of(findings, problem.code if problem else "")
+    about = f"asset:{run.asset_id}"
+    hidden = run.standing == Standing.EXPERIMENTAL
     return ledger_log.append(
         EventType.DETECTION_RECORDED,
         actor=ACTOR,
         role="system",
-        object=f"asset:{run.asset_id}",
+        object=about,
         refs=[run.asset.entry],
-        facts=facts,
+        facts=facts if hidden else facts | found,
+        sealed={SECTION: Sealed(found, about)} if hidden else {},
     )
 
 
-def _weighed(strongest: Finding | None) -> dict[str, Json]:
-    """What a calibrated finding says more: its answer and likelihood ratio, and the calibration they hang on."""
-    if strongest is None or not strongest.calibrated:
-        return {}
-    return {"answer": strongest.answer, "llr": strongest.llr, "calibration": strongest.calibration}
+def facts_of(run: Run, state: str) -> dict[str, Json]:
+    """What the entry of every examination says in public."""
+    return {
+        "detector": run.detector,
+        "version": run.version,
+        "model_digest": run.model_digest,
+        "standing": run.standing,
+        "outcome": str(state),
+    }
+
+
+def found_of(findings: Iterable[Finding], error_code: str) -> dict[str, Json]:
+    """What came of it: each finding without its words, or why there is none."""
+    if error_code:
+        return {"error_code": error_code[:64]}
+    return {"findings": [{name: getattr(one, name) for name in RECORDED} for one in findings]}
 
 
 # --- On request -----------------------------------------------------------------------------------------------------

@@ -1,15 +1,9 @@
-"""Why a detector answered as it did: where in a picture, when in a sound or video, in words, and what would change it.
+"""What detectors show: where in a picture, when in a sound, each in words too (`described`, `spans_described`).
 
-Runs in a guarded child without torch. A map of a picture is, best first:
-
-1. what the net itself localises (an output that is a map);
-2. its class activation map: an output `cam` (n, h, w) of the exported net, the head's weights applied before the mean
-   over places (Zhou et al., CVPR 2016). For a head of one mean and one linear layer that is Grad-CAM (Selvaraju et
-   al., ICCV 2017) up to a factor, and costs no second pass;
-3. `occlusion` (Zeiler & Fergus, ECCV 2014): what the score loses when a cell is painted over. One pass a cell.
-
-Which of them is better than a random map, and by how much, is measured in `detection.evaluation.faithfulness`; a
-detector whose map is not does not show it. Every picture has a text alternative (`described`, `spans_described`).
+Runs in a guarded child without torch. A map is what the network itself localises (an output that is a map), or
+`occlusion` (Zeiler & Fergus, ECCV 2014): what the score loses when a cell is painted over, at a pass a cell. Whether it
+is better than a random map is measured in `detection.evaluation.faithfulness`. What would change an answer is told by
+`detection.weighing`.
 """
 
 import itertools
@@ -20,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from detection import places
-from detection.detectors import Region, Span
-from detection.heatmap import HUE, write_heatmap
+from detection.detectors import Span
+from detection.heatmap import HUE
 
 Array = npt.NDArray[np.float32]
 # (n, 3, H, W), the net's own preprocessing not yet applied, 0…255 → (n,) logits.
@@ -73,19 +66,6 @@ def normalised(heat: Array) -> Array:
     return np.asarray(positive / top if top > 0 else positive, dtype=np.float32)
 
 
-def draw(heat: Array, path: Path, size: tuple[int, int]) -> str:
-    """Draw a map as a PNG to lay over the picture of `size` (width, height); returns its text alternative."""
-    shown = normalised(heat)
-    write_heatmap(shown, path, size)
-    return described(shown)
-
-
-def regions(heat: Array) -> list[Region]:
-    """Boxes around the connected places above half of the map's maximum, largest first; none in an empty map."""
-    shown = normalised(heat)
-    return places.boxes(shown >= MARKED) if shown.any() else []
-
-
 def described(heat: Array) -> str:
     """The text alternative of a map: where it is strongest and how much of the picture it marks."""
     shown = normalised(heat)
@@ -108,22 +88,6 @@ def _thirds(side: int) -> list[slice]:
 # --- Time -------------------------------------------------------------------------------------------------------------
 
 
-def spans_above(scores: Sequence[float], starts: Sequence[float], length: float, line: float) -> list[Span]:
-    """The windows that score at or above `line`, those that touch joined to one, each with the highest score in it.
-
-    starts: seconds, rising. length: of a window in seconds.
-    """
-    found: list[tuple[float, float, float]] = []
-    for score, start in zip(scores, starts, strict=True):
-        if score < line:
-            continue
-        if found and start <= found[-1][1] + 1e-6:
-            found[-1] = (found[-1][0], start + length, max(found[-1][2], score))
-        else:
-            found.append((start, start + length, score))
-    return [Span(round(start, 2), round(end, 2), f"{score:.2f}") for start, end, score in found]
-
-
 def spans_described(spans: Sequence[Span], length: float) -> str:
     """The text alternative of a time line. length: of the whole in seconds."""
     if not spans:
@@ -134,7 +98,8 @@ def spans_described(spans: Sequence[Span], length: float) -> str:
     return f"Marked: {named}{more}; {share:.0%} of the {length:.1f} seconds."
 
 
-SPECTROGRAM = (960, 320)  # pixels
+SPECTROGRAM = "spectrogram"  # `picture` in a reading's details: one of its own, that is laid over nothing
+SIZE = (960, 320)  # pixels
 WINDOW = 0.032  # seconds
 DYNAMIC = 80.0  # dB shown below the loudest
 
@@ -144,12 +109,12 @@ def draw_spectrogram(sound: Array, rate: int, spans: Sequence[Span], path: Path)
 
     At most as many columns as the picture is wide are computed, so an hour costs no more than a minute.
     """
-    width, height = SPECTROGRAM
+    width, height = SIZE
     levels = _levels(sound, rate, width)
     grey = ((1 + levels.clip(-DYNAMIC, 0) / DYNAMIC) * 255).astype(np.uint8)
-    picture = Image.fromarray(grey[::-1]).resize(SPECTROGRAM, Image.Resampling.BILINEAR).convert("RGBA")
+    picture = Image.fromarray(grey[::-1]).resize(SIZE, Image.Resampling.BILINEAR).convert("RGBA")
     length = len(sound) / rate
-    marks = Image.new("RGBA", SPECTROGRAM, (0, 0, 0, 0))
+    marks = Image.new("RGBA", SIZE, (0, 0, 0, 0))
     pen = ImageDraw.Draw(marks)
     for span in spans if length else ():
         left, right = (min(round(at / length * width), width - 1) for at in (span.start, span.end))
@@ -167,60 +132,3 @@ def _levels(sound: Array, rate: int, columns: int) -> Array:
     frames = padded[starts[:, None] + np.arange(size)] * np.hanning(size)
     power = np.abs(np.fft.rfft(frames, axis=1)).T ** 2
     return np.asarray(10 * np.log10((power + 1e-10) / (power.max() + 1e-10)), dtype=np.float32)
-
-
-# --- What would change this -------------------------------------------------------------------------------------------
-
-
-def what_would_change(llr: float, threshold: float, lower: float, *, held_back: str = "") -> str:
-    """One sentence: how far this is from another answer.
-
-    llr: log10 likelihood ratio. threshold: from there on the public answer is “signals”. lower: below it “no signals”.
-    held_back: why the answer is “can't say” although the number alone would decide, in words.
-    """
-    if held_back:
-        return f"The number alone would decide; it does not, because {held_back}. Without that, it would."
-    if llr >= threshold:
-        return (
-            f"“Signals” begins at {threshold:.2f}; this is {llr:.2f}. Evidence the other way of more than"
-            f" {_times(llr - threshold)} would be needed for another answer."
-        )
-    if llr < lower:
-        return (
-            f"“No such signals” ends at {lower:.2f}; this is {llr:.2f}. Evidence of at least {_times(lower - llr)}"
-            " more would be needed for another answer."
-        )
-    return (
-        f"Between {lower:.2f} and {threshold:.2f} the office does not say; this is {llr:.2f}. “Signals” would need"
-        f" {_times(threshold - llr)} more."
-    )
-
-
-def _times(distance: float) -> str:
-    """A distance in log10 as a factor, for people."""
-    factor = 10 ** min(abs(distance), 6)
-    return f"a factor of {factor:.1f}" if factor < 100 else f"a factor of {factor:,.0f}"
-
-
-def without(scores: Scores, picture: Array, heat: Array, line: float, *, steps: int = 8) -> float | None:
-    """How much of the picture, strongest place of the map first, must be painted over for the score to fall below
-    `line`: a share 0…1; 0 when it lies below already, None when painting over half of it is not enough.
-    """
-    if float(scores(picture[None])[0]) < line:
-        return 0.0
-    boxes = cell_boxes(picture.shape[1:], min(heat.shape))
-    grid = _resized(heat, min(heat.shape))
-    order = np.argsort(-grid.ravel(), kind="stable")
-    painted = picture
-    most = len(order) // 2
-    for start in range(0, most, max(1, most // steps)):
-        for index in order[start : start + max(1, most // steps)]:
-            painted = _painted(painted, boxes[index])
-        if float(scores(painted[None])[0]) < line:
-            return min(0.5, (start + max(1, most // steps)) / len(order))
-    return None
-
-
-def _resized(heat: Array, cells: int) -> Array:
-    image = Image.fromarray(np.asarray(heat, dtype=np.float32))
-    return np.asarray(image.resize((cells, cells), Image.Resampling.BOX), dtype=np.float32)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from detection.detectors import face as home
 from detection.network import opened
 
 Rgb = npt.NDArray[np.uint8]
@@ -112,7 +113,7 @@ class Finder:
 def installed() -> Finder:
     """The finder that ships with the detector of faces, opened once a process: call it after the fork. Raises Problem
     where a file is missing or not the one that was measured."""
-    folder = Path(__file__).parent / "detectors" / "face"
+    folder = Path(home.__file__).parent
     return Finder(*(opened(folder / f"{name}.onnx") for name in ("proposes", "refines", "places")))
 
 

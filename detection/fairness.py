@@ -3,7 +3,8 @@
 An audit set is a folder that the office was given for this, with
 
     audit.yaml   name; consent (under which people answered); attributes: {name: self_reported}
-    audit.csv    file, label (real | made), consent (id of each person's), and a column for each attribute
+    audit.csv    file, label (real | made), consent (its id; of several people shown “;” between), and a column for each
+                 attribute
     the files
 
 An attribute that is not *self_reported* is refused: what software reads off pixels is no property of a person
@@ -14,7 +15,7 @@ are no thresholds by group and there will be none: they would need the attribute
 import csv
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,11 +28,10 @@ from accounts.models import Role, User
 from core import storage
 from core.canonical import Json
 from core.problems import Forbidden, Problem
-from detection import groups, guarded, registry, versions
+from detection import cards, fusion, groups, guarded, registry, versions
 from detection.artefacts import Artefact
 from detection.detectors import Answer
 from detection.groups import RateTable, Told
-from detection.guarded import Checked
 from detection.models import Audit, ModelVersion
 from detection.registry import DetectorInfo
 from ledger import log as ledger_log
@@ -70,20 +70,20 @@ def further_lines() -> list[str]:
 
 @dataclass(frozen=True)
 class AuditSet:
-    """name, consent: of the set. sha256: of its list. rows: (file, made, attributes)."""
+    """name, consent: of the set. sha256: of its list. rows: (file, made, attributes, ids of consents)."""
 
     folder: Path
     name: str
     consent: str
     sha256: str
     attributes: tuple[str, ...]
-    rows: tuple[tuple[str, bool, Mapping[str, str]], ...]
+    rows: tuple[tuple[str, bool, Mapping[str, str], tuple[str, ...]], ...]
 
 
 def read_set(folder: Path) -> AuditSet:
     """Raises Problem `audit.set` for a set that is not in its form, or in which somebody's consent is not recorded."""
     try:
-        told = yaml.safe_load((folder / "audit.yaml").read_text())
+        told = cards.plain_yaml(folder / "audit.yaml")
         listed = (folder / "audit.csv").read_bytes()
         name, consent, attributes = str(told["name"]), str(told["consent"]), dict(told["attributes"])
         rows = tuple(_row(row, tuple(attributes)) for row in csv.DictReader(listed.decode().splitlines()))
@@ -99,13 +99,16 @@ def read_set(folder: Path) -> AuditSet:
     return AuditSet(folder, name[:80], consent[:200], hashlib.sha256(listed).hexdigest(), tuple(attributes), rows)
 
 
-def _row(row: Mapping[str, str | None], attributes: Sequence[str]) -> tuple[str, bool, Mapping[str, str]]:
-    if not (row.get("consent") or "").strip():
+def _row(
+    row: Mapping[str, str | None], attributes: Sequence[str]
+) -> tuple[str, bool, Mapping[str, str], tuple[str, ...]]:
+    consents = tuple(" ".join(one.split()) for one in (row.get("consent") or "").split(";") if one.strip())
+    if not consents:
         raise ValueError(f"{row.get('file')}: no consent is recorded")
     label, file = row["label"], row["file"] or ""
     if label not in ("real", "made") or Path(file).name != file or not file:
         raise ValueError(f"{file}: label is real or made, and the file lies beside the list")
-    return file, label == "made", {name: (row[name] or "").strip() for name in attributes}
+    return file, label == "made", {name: (row[name] or "").strip() for name in attributes}, consents
 
 
 def audit(folder: Path, detector: str, attribute: str, by: User, *, version: ModelVersion | None = None) -> Audit:
@@ -127,12 +130,13 @@ def audit(folder: Path, detector: str, attribute: str, by: User, *, version: Mod
 
 def _examined(chosen: AuditSet, info: DetectorInfo, attribute: str, artefact: Artefact | None) -> list[Told]:
     """In memory only. A file that cannot be examined counts as “can't say”; an empty answer to the question is no
-    group.
+    group, and its file is not examined.
     """
     told = []
-    for file, made, people in chosen.rows:
-        if people[attribute]:
-            told.append(Told(people[attribute], made, _answer(chosen.folder / file, info, artefact)))
+    for file, made, people, consents in chosen.rows:
+        group = people[attribute]
+        answer = _answer(chosen.folder / file, info, artefact) if group else Answer.CANT_SAY
+        told.append(Told(group, made, answer, consents))
     return told
 
 
@@ -145,23 +149,10 @@ def _answer(path: Path, info: DetectorInfo, artefact: Artefact | None) -> Answer
             out = work.parent / "out"
             out.mkdir()
             found = guarded.examine(info, path.resolve(), media_type, out, model=artefact.paths() if artefact else ())
-        return public_answer(found)
+        return fusion.public_answer(one.reading.answer for one in found if one.reading.answer)
     except (Problem, OSError) as error:
         log.info("audit.unexamined", why=getattr(error, "code", type(error).__name__))
         return Answer.CANT_SAY
-
-
-def public_answer(found: Sequence[Checked]) -> Answer:
-    """Of several readings: “signals” if any says so, “no signals” only if one does and none else."""
-    return of_answers(one.reading.answer for one in found if one.reading.answer)
-
-
-def of_answers(told: Iterable[str]) -> Answer:
-    """As `public_answer`, of the answers alone."""
-    answers = set(told)
-    if Answer.SIGNALS in answers:
-        return Answer.SIGNALS
-    return Answer.NO_SIGNALS if Answer.NO_SIGNALS in answers else Answer.CANT_SAY
 
 
 def _keep(
@@ -174,7 +165,7 @@ def _keep(
     opened: Entry,
 ) -> Audit:
     if not tables:
-        raise _refused(f"no two groups have {groups.K} items: nothing can be said about a gap")
+        raise _refused(f"no two groups have {groups.K} people: nothing can be said about a gap")
     flagged = any(table.flagged for table in tables)
     with transaction.atomic():
         case = _on_gap[0](info) if flagged and _on_gap else ""
@@ -229,7 +220,9 @@ def _table_lines(table: Mapping[str, Any]) -> list[str]:
         interval = " to ".join(one["interval"])
         lines.append(f"    {one['group']}: {one['k']} of {one['n']}, {one['rate']} ({interval}), p {one['p']}")
     if table["left_out"]:
-        lines.append(f"    {table['left_out']} groups with fewer than {groups.K} items are left out")
+        lines.append(
+            f"    {table['left_out']} groups are left out: too few people ({groups.K}), or they would tell of those"
+        )
     return lines
 
 

@@ -82,6 +82,14 @@ def leading(answers: Sequence[Fused]) -> Fused | None:
     return max(answers, key=lambda one: (order[one.answer], one.llr or 0.0), default=None)
 
 
+def public_answer(told: Iterable[str]) -> Answer:
+    """Of several readings of one detector: “signals” if any says so, “no signals” only if one does and none else."""
+    answers = set(told)
+    if Answer.SIGNALS in answers:
+        return Answer.SIGNALS
+    return Answer.NO_SIGNALS if Answer.NO_SIGNALS in answers else Answer.CANT_SAY
+
+
 def weights(runs: Iterable["Run"]) -> list[Weight]:
     """What the calibrated findings of these runs weigh, experimental detectors left out."""
     return [

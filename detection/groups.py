@@ -1,21 +1,23 @@
 """Error rates by group of people, and how large a gap is that chance alone makes. Pure; numbers in, numbers out.
 
 Of each group: FPR (real files with “signals”), FNR (generated or edited ones with “no signals”), abstention, each
-with its exact interval. A group is left out of a rate for which it has fewer than `k` items, and its count with it.
+with its exact interval. `k` counts people, by their consents, and not files. A group is left out of a rate for which
+it has fewer than `k` people, or items, and its count with it; if those left out are fewer than `k` people together, the
+smallest of the others goes with them, so that nobody who knows the total finds them by subtraction; and abstention,
+which counts real and made files together, is told only of groups whose two counts may both be known.
 The largest gap between groups is above zero without any true gap, so it stands beside its *noise floor*: what it
 would be, median and 95th percentile, if every group had the pooled rate. Each group is compared with the pooled rest
 by Fisher's exact test, and Holm's correction accounts for all groups and rates together (detection-methods.md 3c).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from detection.detectors import Answer
-from detection.drift import holm
 
 K: Final = 20
 DRAWS: Final = 4000
@@ -28,11 +30,23 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Told:
-    """One item of an audit: never kept. made: generated or edited. answer: the public one."""
+    """One item of an audit: never kept. group: "" of somebody who gave none. made: generated or edited. answer: the
+    public one. people: ids of the consents of those shown; () stands for somebody who is in no other item.
+    """
 
     group: str
     made: bool
     answer: Answer
+    people: tuple[str, ...] = ()
+
+
+@dataclass
+class _Cell:
+    """Errors among the items of one group, and who is in them."""
+
+    k: int = 0
+    n: int = 0
+    people: set[str | int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,7 @@ class GroupRate:
 @dataclass(frozen=True)
 class RateTable:
     """gap: largest less smallest rate; its interval by bootstrap. floor: median and 95th percentile of that gap if
-    there were none. left_out: how many groups had fewer than k items.
+    there were none. left_out: how many groups are not in it.
     """
 
     rate: str
@@ -69,10 +83,16 @@ class RateTable:
 
 
 def tables(items: Sequence[Told], *, k: int = K, seed: int = 0) -> list[RateTable]:
-    """One table a rate; a rate for which fewer than two groups have `k` items has none."""
+    """One table a rate; a rate for which fewer than two groups have `k` people has none."""
+    from detection import metrics  # which brings SciPy: not in the web process
+
     random = np.random.default_rng(seed)
-    made = [one for rate in RATES if (one := _table(rate, items, k, random)) is not None]
-    corrected = iter(holm([group.p for table in made for group in table.groups]))
+    cells = {rate: _counted(rate, items) for rate in RATES}
+    told = {rate: _told(cells[rate], k) for rate in ("fpr", "fnr")}
+    both = {group for group in cells["abstention"] if all(group in told[rate] for rate in told if group in cells[rate])}
+    told["abstention"] = _told(cells["abstention"], k, both)
+    made = [one for rate in RATES if (one := _table(rate, cells[rate], told[rate], random)) is not None]
+    corrected = iter(metrics.holm([group.p for table in made for group in table.groups]))
     return [_with_p(table, corrected) for table in made]
 
 
@@ -81,29 +101,39 @@ def _with_p(table: RateTable, corrected: Iterator[float]) -> RateTable:
     return RateTable(table.rate, groups, table.gap, table.gap_interval, table.floor, table.left_out)
 
 
-def _table(rate: str, items: Sequence[Told], k: int, random: np.random.Generator) -> RateTable | None:
-    counted = _counted(rate, items)
-    large = {group: pair for group, pair in sorted(counted.items()) if pair[1] >= k}
-    if len(large) < 2:
+def _told(cells: Mapping[str, _Cell], k: int, among: Container[str] | None = None) -> set[str]:
+    """The groups whose counts are told. among: those that may be; None for all."""
+    enough = {group for group, cell in cells.items() if group and min(cell.n, len(cell.people)) >= k}
+    large = sorted((len(cells[group].people), group) for group in enough)
+    told = [group for _, group in large if among is None or group in among]
+    while told and 0 < len(set[str | int]().union(*(cells[group].people for group in cells if group not in told))) < k:
+        told.pop(0)  # the smallest
+    return set(told)
+
+
+def _table(rate: str, cells: Mapping[str, _Cell], told: set[str], random: np.random.Generator) -> RateTable | None:
+    if len(told) < 2:
         return None
-    hits, sizes = (np.asarray([pair[n] for pair in large.values()], dtype=np.int64) for n in (0, 1))
+    large = {group: cells[group] for group in sorted(told)}
+    hits = np.asarray([cell.k for cell in large.values()], dtype=np.int64)
+    sizes = np.asarray([cell.n for cell in large.values()], dtype=np.int64)
     groups = tuple(_group(name, n, hits, sizes) for n, name in enumerate(large))
+    left_out = sum(1 for group in cells if group and group not in told)
     draws = _gaps(random, hits / sizes, sizes)
     edges = float(np.quantile(draws, 0.025)), float(np.quantile(draws, 0.975))
     gap = float(np.ptp(hits / sizes))
-    return RateTable(
-        rate, groups, gap, edges, noise_floor(sizes, hits.sum() / sizes.sum(), random), len(counted) - len(large)
-    )
+    return RateTable(rate, groups, gap, edges, noise_floor(sizes, hits.sum() / sizes.sum(), random), left_out)
 
 
-def _counted(rate: str, items: Sequence[Told]) -> dict[str, tuple[int, int]]:
+def _counted(rate: str, items: Sequence[Told]) -> dict[str, _Cell]:
     wrong = {"fpr": Answer.SIGNALS, "fnr": Answer.NO_SIGNALS, "abstention": Answer.CANT_SAY}[rate]
-    counted: dict[str, tuple[int, int]] = {}
-    for item in items:
+    cells: dict[str, _Cell] = {}
+    for place, item in enumerate(items):
         if rate == "abstention" or item.made == (rate == "fnr"):
-            k, n = counted.get(item.group, (0, 0))
-            counted[item.group] = (k + (item.answer is wrong), n + 1)
-    return counted
+            cell = cells.setdefault(item.group, _Cell())
+            cell.k, cell.n = cell.k + (item.answer is wrong), cell.n + 1
+            cell.people |= set(item.people) or {place}
+    return cells
 
 
 def _group(name: str, place: int, hits: Counts, sizes: Counts) -> GroupRate:

@@ -1,7 +1,7 @@
 """The way from this process to a detector: a guarded child per examination, and a careful look at what it answers.
 
-The nursery of a detector imports its modules (torch, 5 s) once for this process; every examination is a fork of it.
-A worker process starts its own on first use.
+The nursery of a detector imports its modules (decoders, SciPy, ONNX Runtime) once for this process; every examination
+is a fork of it. A worker process starts its own on first use.
 """
 
 import math

@@ -1,10 +1,10 @@
 """What people found out about works, on its way to becoming training data: proposed → corroborated → trainable.
 
-Corroborated needs a second person or the file's own provenance. Trainable needs a *basis*: that the people shown
-consented to the purpose “train”, or that the owner of a work that shows nobody allows training. Who decides that is a
-room above (`register_basis`); without an answer nothing is trainable, and each time data are taken out the basis is
-asked for anew, so a consent that was withdrawn ends here too. No source and no person may fill the set, nothing that
-looks like a permanent test or like another item enters it.
+Corroborated needs a second person or the file's own trusted credential (`own_credential`). Trainable needs a *basis*:
+that the people shown consented to the purpose “train”, or that the owner of a work that shows nobody allows training.
+Who decides that is a room above (`register_basis`); without an answer nothing is trainable, and each time data are
+taken out the basis is asked for anew, so a consent that was withdrawn ends here too. No source and no person may fill
+the set, nothing that looks like a permanent test or like another item enters it.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,9 +17,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from accounts.models import REVIEWERS, Role, User
+from core import jobs
 from core.canonical import Json
 from core.problems import Conflict, Forbidden, NotFound
 from core.states import move
+from detection.detectors import Question
 from detection.models import Claim, Corroboration, Label, PermanentTest
 from ledger import log as ledger_log
 from ledger.events import EventType
@@ -32,6 +34,7 @@ log = structlog.get_logger()
 PER_SOURCE: Final = 200  # trainable items of one organisation, for one question
 PER_SUBMITTER: Final = 100  # of one person
 ACTOR: Final = "system:detection"
+WITNESS: Final = "detection.own_credential"  # the job that asks the file itself
 
 # Given a work: what allows training with it, as an opaque id (“consent:<id>”, “owner:<id>”); "" if nothing does.
 Basis = Callable[[Asset], str]
@@ -63,31 +66,44 @@ def propose(
     origin: str,
     *,
     by: User | None = None,
+    decided_by: User | None = None,
     refs: list[Entry] | None = None,
 ) -> Label:
     """Somebody, or something that happened, says what a work is. Proposing the same again gives the first one back.
 
-    by: None for the office itself. Raises Forbidden for a person who is no reviewer, or whose work it is.
+    by: None for the office itself. decided_by: whose decision the office puts down; they are no second person for it.
+    Raises Forbidden for a person who is no reviewer, or whose work it is, Conflict where the opposite was proposed.
     """
     if by is not None:
         _may_judge(by, asset)
     known = Label.objects.filter(asset=asset, question=question, origin=origin).first()
+    if known is not None and known.claim != claim:
+        raise Conflict(
+            "The opposite was proposed of this work.",
+            code="label.opposite",
+            next_step=f"Look at it together: manage.py label exclude {known.pk} takes the first proposal back.",
+        )
     if known is not None:
         return known
     label = Label(asset=asset, sha256=asset.original_sha256, question=question, claim=claim, origin=origin)
-    label.source, label.submitter = _source(asset), by
+    label.source, label.submitter = _source(asset), by or decided_by
     with transaction.atomic():
         label.entry = _record(label, by, {"step": "proposed", "origin": origin}, refs)
         label.save(force_insert=True)
+        if (question, claim) == (Question.SYNTHETIC, Claim.MADE) and asset.held:
+            jobs.enqueue(WITNESS, key=f"own_credential:{label.pk}", label=str(label.pk))
     return label
 
 
 def corroborate(label: Label, by: User | None, *, refs: list[Entry] | None = None) -> Label:
-    """A second person, or (None) the file's own valid provenance, says the same. Raises Forbidden, Conflict."""
+    """A second person, or (None) the file's own trusted credential, says the same. Nobody corroborates what they
+    proposed or decided themselves. Raises Forbidden, Conflict.
+    """
     if by is not None:
         _may_judge(by, label.asset)
         if by.pk == label.submitter_id:
-            raise Forbidden("You proposed this label: somebody else corroborates it.", code="label.second_person")
+            words = "You proposed or decided this: somebody else corroborates it."
+            raise Forbidden(words, code="label.second_person")
     try:
         with transaction.atomic():
             move(label, Label.MOVES, Label.State.CORROBORATED)
@@ -99,12 +115,15 @@ def corroborate(label: Label, by: User | None, *, refs: list[Entry] | None = Non
 
 
 def admit(label: Label, by: User) -> Label:
-    """May be trained on from now on, if there is a basis and room for it. by: an operator.
+    """May be trained on from now on, if there is a basis and room for it. by: an operator, who had no part in it.
 
     Raises Forbidden, NotTrainable with the reason.
     """
     if not by.has_role(Role.OPERATOR):
         raise Forbidden("Admitting labels to training needs the role of an operator.", code="label.role")
+    if by.pk == label.submitter_id or label.corroborations.filter(by=by).exists():
+        words = "You proposed, decided or corroborated this: somebody else admits it to training."
+        raise Forbidden(words, code="label.own")
     with transaction.atomic():
         basis = _check(label)
         move(label, Label.MOVES, Label.State.TRAINABLE, basis=basis)
@@ -172,14 +191,19 @@ class TrainingItem:
 
 
 def training_items(question: str) -> Iterator[TrainingItem]:
-    """What may be trained on at this moment. A label whose basis is gone, or has become another, is excluded for
-    ever.
+    """What may be trained on at this moment. A label whose basis is gone, or has become another, is excluded for ever,
+    and so is one of a work that looks like a permanent test.
     """
     rows = Label.objects.filter(question=question, state=Label.State.TRAINABLE).select_related("asset")
+    tests = PermanentTest.objects.filter(question=question).select_related("asset")
+    alike = {pk for test in tests for pk in _alike(test.asset)}
+    bytes_of = {test.sha256 for test in tests}
     for label in rows.order_by("pk"):
         if basis_of(label.asset) != label.basis:
             log.info("label.basis_gone", label=str(label.pk))
             exclude(label, "basis_gone")
+        elif str(label.asset_id) in alike or label.sha256 in bytes_of:
+            exclude(label, "test")
         elif label.asset.held:
             yield TrainingItem(label, int(label.claim == Claim.MADE), label.source, label.basis)
 
@@ -187,7 +211,8 @@ def training_items(question: str) -> Iterator[TrainingItem]:
 def remember(asset: Asset, question: str, claim: str, *, refs: list[Entry] | None = None) -> PermanentTest:
     """This office was wrong about the work: from now on no model enters service that is wrong about it again.
 
-    Labels of it that were trainable are excluded: a test is not learnt. The same again gives the first one back.
+    Labels that were trainable, of it, of the same bytes and of works that look the same, are excluded: a test is not
+    learnt. The same again gives the first one back.
     """
     known = PermanentTest.objects.filter(asset=asset, question=question).first()
     if known is not None:
@@ -203,7 +228,8 @@ def remember(asset: Asset, question: str, claim: str, *, refs: list[Entry] | Non
             facts={"step": "permanent_test", "test": str(test.pk), "question": question, "claim": claim},
         )
         test.save(force_insert=True)
-        for label in Label.objects.filter(asset=asset, question=question, state=Label.State.TRAINABLE):
+        same = Q(asset__in=_alike(asset)) | Q(sha256=asset.original_sha256)
+        for label in Label.objects.filter(same, question=question, state=Label.State.TRAINABLE):
             exclude(label, "test")
     return test
 

@@ -8,16 +8,18 @@ a note says so.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from core.guard import Limits
 from core.problems import Problem
-from detection import calibration, network, trials
-from detection.calibration import Calibration
+from detection import calibration, network, registry, trials
+from detection.calibration import Calibration, Domain
 from detection.evaluation import tables
-from detection.evaluation.harness import Scored
+from detection.evaluation.harness import Scored, of
 from detection.evaluation.suite import Item
 from provenance import media
 
@@ -51,21 +53,29 @@ def _items(folder: Path, *, made: bool) -> Iterator[Item]:
 
 
 def measure(folder: Path, suite_folder: Path, out: Path) -> None:
-    """folder: of `brought.prepared`. Writes both files into `out`. Raises Problem."""
+    """folder: of `brought.prepared`. Writes evaluation, calibration and reference into `out`. Raises Problem.
+
+    A file must be as the detector wants it whose network this model replaces: its domain goes over to it, but for what
+    that network itself sees of a file.
+    """
     items = suite(suite_folder)
     scored = _scored(folder, items)
-    fitted = fit(scored)
+    detector = json.loads((folder / registry.ADAPTER).read_text())["detector"]
+    domain = replace(domain_of(registry.ROOM / "detectors" / detector), mean=(), scale=(), limit=0.0)
+    fitted, measured = fit(scored, domain=domain), rows(scored)
     out.mkdir(parents=True, exist_ok=True)
-    fitted.write(out / "calibration.json")
+    fitted.with_error_rates(list(tables.rates(measured))).write(out / registry.CALIBRATION)
+    write_reference(out, scored, fitted)
     tables.write(
         out,
         command=f"manage.py model measure --suite {suite_folder.name}",
         seed=tables.SEED,
-        rows=rows(scored),
+        rows=measured,
         data=data_of(items),
         calibration=fitted.id,
         threshold=fitted.threshold,
         notes=[NOTE],
+        model_sha256=hashlib.sha256((folder / registry.MODEL).read_bytes()).hexdigest(),
     )
 
 
@@ -86,16 +96,32 @@ def _number(told: object) -> float:
     return float(told) if isinstance(told, int | float) else float("nan")
 
 
-def fit(scored: Sequence[Scored], without: str = "") -> Calibration:
+def domain_of(folder: Path) -> Domain:
+    """What a file must be like for the model in this folder; anything, where it has no calibration. Raises Problem."""
+    found = Calibration.beside(folder)
+    return found.domain if found else Domain()
+
+
+def fit(scored: Sequence[Scored], without: str = "", *, domain: Domain | None = None) -> Calibration:
     """On files as they are, of every source and generator but `without`. Raises Problem where nothing can be fitted."""
     rows = [one for one in scored if one.condition == calibration.AS_IS and one.score == one.score]
     rows = [one for one in rows if without != _name(one)]
     try:
         return calibration.fit(
-            [one.score for one in rows], [int(one.item.synthetic) for one in rows], [_name(one) for one in rows]
+            [one.score for one in rows],
+            [int(one.item.synthetic) for one in rows],
+            [_name(one) for one in rows],
+            domain=domain,
         )
     except ValueError as error:
         raise network.refused(f"its scores cannot be calibrated ({error})") from error
+
+
+def write_reference(out: Path, scored: Sequence[Scored], fitted: Calibration) -> None:
+    """What the scores of real files looked like here, as they are, for `detection.drift`: log10 likelihood ratios."""
+    reals = of(scored, condition=calibration.AS_IS, synthetic=False)
+    scores = [round(fitted.llr(one.score)[0], 3) for one in reals]
+    (out / registry.REFERENCE).write_text(json.dumps({"scores": scores}) + "\n")
 
 
 def rows(scored: Sequence[Scored]) -> list[dict[str, Any]]:

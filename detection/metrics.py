@@ -110,14 +110,6 @@ def ece(probabilities: Values, labels: Values, bins: int = BINS) -> float:
     return float(sum(abs(told[part].mean() - true[part].mean()) * part.size for part in parts) / told.size)
 
 
-def brier(probabilities: Values, labels: Values) -> float:
-    """Mean squared difference of probability and label (Brier 1950): 0 best, 0.25 for always saying one half."""
-    told, true = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-    if not told.size:
-        raise ValueError("no item")
-    return float(((told - true) ** 2).mean())
-
-
 def cllr(real_llr: Values, fake_llr: Values) -> float:
     """The cost of log likelihood ratios in bits: 0 perfect, 1 = no better than saying nothing, above 1 misleading.
 
@@ -170,3 +162,13 @@ def _scores(real: Values, fake: Values) -> tuple[Array, Array]:
     if not low.size or not high.size:
         raise ValueError("both classes need an item")
     return low, high
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Adjusted p-values (Holm 1979): step-down Bonferroni, monotone, at most 1; in the order given."""
+    order = sorted(range(len(p)), key=lambda one: p[one])
+    adjusted, highest = [0.0] * len(p), 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(p) - rank) * p[place]))
+        adjusted[place] = highest
+    return adjusted

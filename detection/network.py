@@ -107,6 +107,16 @@ def write_manifest(folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=1) + "\n")
 
 
+def fold(path: Path) -> None:
+    """Rewrite a network of ours with what depends on no input computed, and normalisation folded into its neighbours:
+    the part of ONNX Runtime's optimising that is the same on every processor, done once and not at every start.
+    """
+    options = _options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+
 def refused(why: str) -> Problem:
     """The one refusal of a network. why: completes “…, because …”."""
     return Problem(
@@ -136,14 +146,19 @@ def _checked_bytes(path: Path) -> bytes:
 
 
 def _session(data: bytes, name: str) -> Any:
+    try:
+        return onnxruntime.InferenceSession(data, _options(), providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise refused(f"{name} is no network that this office can run: {str(error)[:200]}") from error
+
+
+def _options() -> Any:
+    """One thread; otherwise as ONNX Runtime comes, which is with every optimisation for this processor."""
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise refused(f"{name} is no network that this office can run: {str(error)[:200]}") from error
+    return options
 
 
 def _contiguous(value: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pillow_heif
 import pillow_jxl  # noqa: F401 - registers JPEG XL with Pillow
-from PIL import Image, ImageFile, ImageOps, ImageSequence
+from PIL import Image, ImageFile, ImageSequence
 
 from core.problems import Problem
+from detection.conditions import AS_IS
 from provenance import containers, media
 
 MAX_PIXELS = 120_000_000  # refused above this, whatever the operator's own limit is
@@ -41,14 +42,13 @@ Image.MAX_IMAGE_PIXELS = None
 @dataclass(frozen=True)
 class Picture:
     """luma: (H, W), 0…255, as stored, not rotated. width, height: of the file. reduced: by which factor (1 = not at
-    all). quantisation: the JPEG luma table in row order, () for other formats.
+    all).
     """
 
     luma: Luma
     width: int
     height: int
     reduced: int
-    quantisation: tuple[int, ...]
 
 
 def read_picture(path: str) -> Picture:
@@ -57,7 +57,6 @@ def read_picture(path: str) -> Picture:
     try:
         with Image.open(path, formats=_FORMATS) as image:
             _check_size(*image.size)
-            table = tuple(getattr(image, "quantization", {}).get(0, ()))
             grey = image.convert("L")
     except (OSError, ValueError, SyntaxError) as error:
         raise unreadable() from error
@@ -65,15 +64,15 @@ def read_picture(path: str) -> Picture:
     factor = _factor(width, height)
     if factor > 1:
         grey = grey.reduce(factor)
-    return Picture(_luma(grey), width, height, factor, table if factor == 1 else ())
+    return Picture(_luma(grey), width, height, factor)
 
 
-def read_rgb(source: str | Path | av.VideoFrame, *, upright: bool = False) -> Rgb:
+def read_rgb(source: str | Path | av.VideoFrame) -> Rgb:
     """A picture file (of an animation its first frame) or a decoded video frame as uint8 (H, W, 3).
 
-    Reduced by a whole number above FULL_PIXELS; transparent parts are white; as stored unless `upright`, which turns
-    it as its EXIF says. Any size from one pixel: what is too small is for `detection.weighing`. Raises Problem when it
-    is too large or not readable.
+    Reduced by a whole number above FULL_PIXELS; transparent parts are white; as stored, whatever its EXIF says. Any
+    size from one pixel: what is too small is for `detection.weighing`. Raises Problem when it is too large or not
+    readable.
     """
     if isinstance(source, av.VideoFrame):
         _check_large(source.width, source.height)
@@ -82,7 +81,7 @@ def read_rgb(source: str | Path | av.VideoFrame, *, upright: bool = False) -> Rg
     try:
         with Image.open(source, formats=_FORMATS) as image:
             _check_large(*image.size)
-            return _rgb(ImageOps.exif_transpose(image) if upright else image)
+            return _rgb(image)
     except (OSError, ValueError, SyntaxError) as error:
         raise unreadable() from error
 
@@ -99,15 +98,6 @@ def rgb_frames(path: str | Path, media_type: str, most: int) -> Iterator[tuple[f
     yield from _animation_frames(str(path), most)
 
 
-def is_animated(path: str | Path) -> bool:
-    """Whether a picture file has more than one frame; False for what cannot be read."""
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            return int(getattr(image, "n_frames", 1)) > 1 and image.format in ("WEBP", "GIF", "PNG", "AVIF")
-    except (OSError, ValueError, SyntaxError):
-        return False
-
-
 def compression(path: str | Path, media_type: str) -> float | None:
     """Bytes of the file for each pixel; None where the format loses nothing, or the file cannot be read."""
     if media_type not in _LOSSY:
@@ -117,6 +107,21 @@ def compression(path: str | Path, media_type: str) -> float | None:
             return Path(path).stat().st_size / (image.width * image.height)
     except (OSError, ValueError, SyntaxError, ZeroDivisionError):
         return None
+
+
+# The sum of libjpeg's luminance table at quality 75 (ITU-T T.81, table K.1, halved as jcparam.c does).
+_COARSE = 1858
+
+
+def saved_as(path: str | Path) -> str:
+    """Which of `detection.conditions` this file is like: “jpeg_70” for a JPEG whose last save was at libjpeg's quality
+    75 or lower, else “as_is”.
+    """
+    try:
+        with Image.open(path, formats=("JPEG",)) as image:
+            return "jpeg_70" if sum(getattr(image, "quantization", {}).get(0, ())) >= _COARSE else AS_IS
+    except (OSError, ValueError, SyntaxError):
+        return AS_IS
 
 
 def _animation_frames(path: str, most: int) -> Iterator[tuple[float, Rgb]]:
@@ -180,7 +185,7 @@ def _frame_picture(frame: av.VideoFrame) -> Picture:
     _check_size(frame.width, frame.height)
     grey = Image.fromarray(frame.to_ndarray(format="gray"))
     factor = _factor(*grey.size)
-    return Picture(_luma(grey.reduce(factor) if factor > 1 else grey), frame.width, frame.height, factor, ())
+    return Picture(_luma(grey.reduce(factor) if factor > 1 else grey), frame.width, frame.height, factor)
 
 
 def _seconds(frame: av.VideoFrame) -> str:

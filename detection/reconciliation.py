@@ -1,30 +1,52 @@
 """Examinations, models and labels, and what the log says about them (`ledger.reconciliation`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
+from core.canonical import Json
+from detection import examination
+from detection.detectors import Standing
 from detection.federation import recording
 from detection.models import Approval, Audit, Corroboration, FederationRound, Label, ModelVersion, PermanentTest, Run
+from ledger import receipts, vault
 from ledger.events import EventType
 from ledger.reconciliation import Said, compare, leaves, states
 
+_CHUNK = 500
+
 
 def examinations() -> Iterator[str]:
-    """Every examination that is over has its entry, with the same outcome."""
-    yield from compare(Run.objects.filter(state__in=(Run.State.DONE, Run.State.FAILED)), _recorded)
+    """Every examination that is over has its entry, with the same outcome and the same findings, public or sealed."""
+    over = Run.objects.filter(state__in=(Run.State.DONE, Run.State.FAILED)).prefetch_related("findings")
+    yield from compare(over, _recorded)
+    hidden = over.filter(standing=Standing.EXPERIMENTAL.value, entry__isnull=False).select_related("entry")
+    runs = hidden.prefetch_related("entry__sections").iterator(_CHUNK)
+    while part := list(islice(runs, _CHUNK)):
+        yield from _sealed(part)
 
 
 def _recorded(run: Run) -> Said:
-    facts = {
-        "detector": run.detector,
-        "version": run.version,
-        "model_digest": run.model_digest,
-        "outcome": run.state,
-    }
-    if run.state == Run.State.FAILED:
-        return Said(EventType.DETECTION_RECORDED, f"asset:{run.asset_id}", facts)
-    strongest = run.strongest
-    found = {"strength": strongest.strength, "score": strongest.score} if strongest else {}
-    return Said(EventType.DETECTION_RECORDED, f"asset:{run.asset_id}", {**facts, **found})
+    facts = examination.facts_of(run, run.state)
+    if run.entry is not None and b'"standing"' not in bytes(run.entry.leaf):
+        del facts["standing"]  # recorded before findings were: only this much of it is compared
+    elif run.standing != Standing.EXPERIMENTAL:
+        facts |= _found(run)
+    return Said(EventType.DETECTION_RECORDED, f"asset:{run.asset_id}", facts)
+
+
+def _sealed(runs: Iterable[Run]) -> Iterator[str]:
+    """What was sealed and can still be opened, of experimental detectors."""
+    entries = [(run, run.entry) for run in runs if run.entry is not None]
+    known = vault.keys_of(bytes(one.ciphertext) for _, entry in entries for one in entry.sections.all())
+    for run, entry in entries:
+        for told in receipts.disclosures_for(entry, [examination.SECTION], known):
+            if told.value != _found(run):
+                yield f"run {run.pk}: what its entry sealed is not what the row says"
+
+
+def _found(run: Run) -> dict[str, Json]:
+    findings = sorted(run.findings.all(), key=lambda finding: finding.pk)
+    return examination.found_of(findings, run.error_code)
 
 
 def model_versions() -> Iterator[str]:

@@ -12,6 +12,7 @@ from core.canonical import Json
 from core.problems import Problem
 from detection import examination, guarded, registry, wording
 from detection.models import Finding, Run
+from detection.shown import runs_of
 from provenance import media
 from provenance.verification import Report, register_section
 
@@ -62,7 +63,7 @@ def _of_this_file(report: Report) -> list[Json]:
         version=info.version,
         model_digest=info.model_digest,
         question=info.about.question.value,
-        standing=info.about.standing.value,
+        standing=info.standing.value,
         state=Run.State.DONE,
     )
     findings = [{**finding_as_dict(examination.finding_of(run, one)), "id": None} for one in found]
@@ -72,8 +73,7 @@ def _of_this_file(report: Report) -> list[Json]:
 def _of_register(report: Report) -> list[Json]:
     """The works are those the report may name already; their findings are no more secret than they are."""
     works = {match.asset_id: match for match in report.matches[:MOST_WORKS]}
-    done = Run.objects.shown_to(None).filter(asset__in=list(works), state=Run.State.DONE)
-    runs = done.prefetch_related("findings")
+    runs = runs_of(None, *works, state=Run.State.DONE)
     order = list(works)
     shown: list[Json] = []
     for run in sorted(runs, key=lambda run: (order.index(run.asset_id), run.detector, run.pk)):
@@ -125,15 +125,22 @@ def finding_as_dict(finding: Finding, *, prevalence: str = "") -> dict[str, Any]
         "calibration": finding.calibration,
         "error_rates": finding.details.get("error_rates", []),
         "error_rate_words": finding.error_rate_words,
-        "posterior": f"{wording.posterior(finding.llr, prevalence):.4f}" if prevalence and finding.llr else None,
+        "posterior": f"{wording.posterior(finding.llr, prevalence):.6f}" if prevalence and finding.llr else None,
         "statement": finding.statement,
         "score": finding.score,
-        "details": {name: value for name, value in finding.details.items() if name != "error_rates"},
+        "what_would_change": finding.what_would_change,
+        "details": {name: value for name, value in finding.details.items() if name not in _APART},
         "regions": finding.places.get("regions", []),
         "spans": finding.places.get("spans", []),
         "timeline": finding.places.get("timeline", []),
         "heatmap": f"/api/v1/findings/{finding.pk}/heatmap" if finding.heatmap_key else None,
+        "picture": finding.picture or None,
+        "alternative": finding.alternative,
     }
+
+
+# What stands under a name of its own, and not among the details too.
+_APART = ("error_rates", "what_would_change", "picture", "alternative")
 
 
 def _moment(when: Any) -> str | None:

@@ -2,7 +2,8 @@
 
 What is learnt is what `detection.labels` gives out at this moment, each with its basis. What is rehearsed, and what
 judges the child beside its parent, comes from a folder of this office's own (as in `detection.measuring`), dealt into
-two halves by the content of the files: the second is the frozen reference and nothing is fitted on it. The result is
+two halves by the content of the files: the second is the frozen reference. No weight is fitted on it; the calibration
+is, each of its figures without the source it is about. The result is
 registered as a challenger like any other and has to pass the gate. Files are opened in guarded children only; here
 are numbers.
 """
@@ -26,7 +27,7 @@ from core import storage
 from core.guard import Limits
 from core.problems import Problem
 from detection import bom, cards, labels, measuring, membership, network, registry, trials, versions
-from detection.calibration import AS_IS
+from detection.calibration import AS_IS, Domain
 from detection.evaluation import tables
 from detection.evaluation.harness import Scored
 from detection.evaluation.suite import Item
@@ -73,7 +74,9 @@ def learn(detector: str, *, version: str, reference: Path, reason: str, by: User
         _write(made, parent, few_shot.with_head((parent / network.MODEL).read_bytes(), child.weight, child.bias))
         told = {"pull": pull, "new": len(new), "rehearsed": len(old), "frozen": len(judged)}
         _report(made, {**told, "against_the_parent": few_shot.as_json(changes)})
-        _evaluate(made, few_shot, child, judged, [*new, *old], detector, version)
+        against = hashlib.sha256((parent / network.MODEL).read_bytes()).hexdigest()
+        seen, domain = [*new, *old], measuring.domain_of(parent)
+        _evaluate(made, few_shot, child, judged, seen, detector, version, domain, against)
         return versions.register(made, detector=detector, version=version, reason=reason, by=by, parent=parent_row)
 
 
@@ -174,11 +177,21 @@ def _report(made: Path, told: dict[str, Any]) -> None:
 
 
 def _evaluate(
-    made: Path, few_shot: Any, child: Any, judged: Sequence[Seen], learnt: Sequence[Seen], detector: str, version: str
+    made: Path,
+    few_shot: Any,
+    child: Any,
+    judged: Sequence[Seen],
+    learnt: Sequence[Seen],
+    detector: str,
+    version: str,
+    domain: Domain,
+    against: str,
 ) -> None:
+    """against: SHA-256 of the parent's network, which the child was compared with on these files."""
     scored = list(_scored(child, judged))
-    fitted = measuring.fit(scored)
-    fitted.write(made / "calibration.json")
+    fitted, measured = measuring.fit(scored, domain=domain), measuring.rows(scored)
+    fitted.with_error_rates(list(tables.rates(measured))).write(made / registry.CALIBRATION)
+    measuring.write_reference(made, scored, fitted)
     members, others = (few_shot.logits(child, _examples(few_shot, one)) for one in (learnt, judged))
     attack = membership.attack(
         *(members, [int(one.item.synthetic) for one in learnt]),
@@ -189,7 +202,7 @@ def _evaluate(
         made,
         command=f"manage.py model learn {detector} --version {version}",
         seed=SEED,
-        rows=measuring.rows(scored),
+        rows=measured,
         data=[
             *measuring.data_of([one.item for one in learnt], "train"),
             *measuring.data_of([one.item for one in judged]),
@@ -198,6 +211,7 @@ def _evaluate(
         threshold=fitted.threshold,
         notes=["The last layer was fitted here; the rest is the parent's. Figures are of the frozen reference."],
         membership=attack,
+        against=against,
     )
     bom.write(made, detector, version)
     network.write_manifest(made)

@@ -12,7 +12,7 @@ import structlog
 
 from core import jobs
 from core.models import Job
-from detection import fairness, registry, trials, versions
+from detection import fusion, registry, trials, versions
 from detection.models import ModelVersion, Run, ShadowReading
 
 log = structlog.get_logger()
@@ -35,9 +35,9 @@ def run_shadow(job: Job) -> None:
     if version.stage != ModelVersion.Stage.SHADOW or not run.asset.held:
         return
     found = trials.examine_with(registry.detector(run.detector), run.asset, versions.opened(version))
-    answer = fairness.public_answer(found)
+    answer = fusion.public_answer(one.reading.answer for one in found if one.reading.answer)
     told = {"answer": answer.value, "llr": next((one.reading.llr for one in found if one.reading.llr), "")}
-    champion = fairness.of_answers(run.findings.exclude(answer="").values_list("answer", flat=True))
+    champion = fusion.public_answer(run.findings.exclude(answer="").values_list("answer", flat=True))
     ShadowReading.objects.get_or_create(version=version, run=run, defaults={**told, "champion_answer": champion.value})
 
 

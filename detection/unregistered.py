@@ -1,7 +1,7 @@
 """Examining a file that is no registered work: by every detector that can read it, nothing kept, no row needed."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from core.problems import Problem
 from detection import fusion, guarded, registry, versions
-from detection.detectors import Answer, Question, Reading, Region
+from detection.detectors import Answer, Question, Reading, Region, Standing
 from detection.registry import DetectorInfo
 from provenance import media
 
@@ -27,13 +27,17 @@ class Looked:
 
 @dataclass(frozen=True)
 class Examined:
-    """modality: image, video, audio, document or file. answers: one a question (`detection.fusion`)."""
+    """modality: image, video, audio, document or file. answers: one a question (`detection.fusion`). experimental: no
+    other detector was asked anything of this file, so that these answers are of experimental ones: for who runs the
+    office, never for the public.
+    """
 
     path: Path
     media_type: str
     modality: str
     looked: tuple[Looked, ...]
     answers: tuple[fusion.Fused, ...] = field(default=())
+    experimental: bool = False
 
     @property
     def leading(self) -> fusion.Fused | None:
@@ -62,7 +66,8 @@ def examine_file(path: Path, region: Region | None = None) -> Examined:
     media_type = media.sniff(whole)
     modality = media.kind_of(media_type)
     looked = tuple(_look(info, whole, media_type, modality, region) for info in registry.all_detectors())
-    return Examined(path, media_type, modality, looked, tuple(fusion.by_question(_weights(looked))))
+    shipped, experimental = (_answers(looked, experimental=which) for which in (False, True))
+    return Examined(path, media_type, modality, looked, shipped or experimental, not shipped and bool(experimental))
 
 
 def _look(info: DetectorInfo, path: Path, media_type: str, modality: str, region: Region | None) -> Looked:
@@ -86,10 +91,12 @@ def _model(info: DetectorInfo) -> tuple[Path, ...]:
     return artefact.paths() if artefact else ()
 
 
-def _weights(looked: tuple[Looked, ...]) -> Iterator[fusion.Weight]:
+def _answers(looked: tuple[Looked, ...], *, experimental: bool) -> tuple[fusion.Fused, ...]:
+    return tuple(fusion.by_question(_weights(one for one in looked if one.info.experimental == experimental)))
+
+
+def _weights(looked: Iterable[Looked]) -> Iterator[fusion.Weight]:
     for one in looked:
-        if one.info.experimental:
-            continue
         for reading in one.readings:
             if reading.calibration and reading.answer:
                 yield fusion.weight_of(
@@ -108,7 +115,8 @@ def _weights(looked: tuple[Looked, ...]) -> Iterator[fusion.Weight]:
 def as_dict(examined: Examined) -> dict[str, Any]:
     """One object a file. log_likelihood_ratio: log10, of the question that `verdict` answers; null when it can't say.
 
-    Experimental detectors are listed and do not count. What the file declares is apart, under `declared`.
+    Experimental detectors are listed, and count only where no other was asked; `standing` says which. What the file
+    declares is apart, under `declared`.
     """
     leading = examined.leading
     return {
@@ -118,12 +126,17 @@ def as_dict(examined: Examined) -> dict[str, Any]:
         "log_likelihood_ratio": _rounded(leading.llr) if leading else None,
         "interval": [_rounded(edge) for edge in leading.interval] if leading and leading.interval else None,
         "verdict": leading.answer.value if leading else Answer.CANT_SAY.value,
+        "standing": _standing(examined).value if leading else None,
         "question": leading.question.value if leading else None,
         "reason": leading.reason if leading else "no_detector",
         "declared": examined.declared.value if examined.declared else None,
         "answers": [_answer(one) for one in examined.answers],
         "detectors": [_looked(one) for one in examined.looked],
     }
+
+
+def _standing(examined: Examined) -> Standing:
+    return Standing.EXPERIMENTAL if examined.experimental else Standing.SHIPPED
 
 
 def refused(path: Path, problem: Problem) -> dict[str, Any]:
@@ -135,6 +148,7 @@ def refused(path: Path, problem: Problem) -> dict[str, Any]:
         "log_likelihood_ratio": None,
         "interval": None,
         "verdict": Answer.CANT_SAY.value,
+        "standing": None,
         "question": None,
         "reason": problem.code,
         "declared": None,
@@ -161,7 +175,7 @@ def _looked(one: Looked) -> dict[str, Any]:
         "name": about.name,
         "version": about.version,
         "question": about.question.value,
-        "standing": about.standing.value,
+        "standing": one.info.standing.value,
         "state": "failed" if one.refusal else "not_examined" if one.why_not else "done",
         "findings": [_finding(reading) for reading in one.readings],
     }

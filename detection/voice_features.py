@@ -1,4 +1,4 @@
-"""What the voice network sees: log energies of linear bands of the speech in a recording, its pauses cut out.
+"""The speech in a recording, its pauses cut out, in windows whose statistics the voice network sees.
 
 Pauses, loudness and a recording's constant colouring are taken out here, for training and for examination alike,
 because they differ between collections more than between people and machines. NumPy only.
@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from detection.voice_statistics import BINS, statistics
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 Bands: TypeAlias = npt.NDArray[np.float32]
@@ -21,8 +23,9 @@ LOWEST, HIGHEST = 60.0, 7_000.0  # Hz: G.722 and many microphones give nothing a
 FLOOR = 65.0  # dB below the mean band energy of the speech; what is lower is called silence
 ACTIVE = 30.0  # dB below the loud frames, a frame still counts as speech
 MARGIN = 8  # frames kept around speech
-WINDOW = 200  # frames that the network sees at once: 2 s of speech
-STEP = 100  # frames between two windows
+WINDOW = 300  # frames that the network sees at once: 3 s of speech
+STEP = 150  # frames between two windows
+MOST_WINDOWS = 40  # of one recording, spread evenly over it
 FEWEST = 100  # frames of speech, without which there is nothing to say
 GROUPS = 12  # of neighbouring bands, in which a recording is described as a whole
 SYLLABLES = (2.0, 8.0)  # Hz: how fast the loudness of speech changes; music and machines differ
@@ -31,11 +34,14 @@ SYLLABLES = (2.0, 8.0)  # Hz: how fast the loudness of speech changes; music and
 @dataclass(frozen=True)
 class Speech:
     """bands: float32 (BANDS, n), n frames of speech, each band centred over them; powers of ten. times: (n,) where each
-    frame is, in seconds from the beginning of the samples. colour: (BANDS,) what was taken out by centring."""
+    frame is, in seconds from the beginning of the samples. colour: (BANDS,) what was taken out by centring. spectra:
+    float32 (BINS, n), powers of ten. samples: (n x HOP,) where each frame begins, in a row."""
 
     bands: Bands
     times: npt.NDArray[np.float64]
     colour: npt.NDArray[np.float64]
+    spectra: Bands
+    samples: Samples
 
     @property
     def enough(self) -> bool:
@@ -56,26 +62,38 @@ class Speech:
         return np.concatenate([colour - colour.mean(), lively, [syllables]])
 
     def windows(self) -> tuple[Bands, list[tuple[float, float]]]:
-        """(k, 1, BANDS, WINDOW) and when each begins and ends, in seconds. Speech shorter than a window is repeated."""
-        frames = len(self.times)
-        starts = [0] if frames <= WINDOW else [*range(0, frames - WINDOW, STEP), frames - WINDOW]
-        taken = [np.arange(start, start + WINDOW) % frames for start in starts]
-        spans = [(float(self.times[at.min()]), float(self.times[at.max()]) + HOP / RATE) for at in taken]
-        return np.stack([self.bands[:, at] for at in taken])[:, None], spans
+        """(k, statistics) and when each begins and ends, in seconds. Speech shorter than a window is one."""
+        last = max(0, len(self.times) - WINDOW)
+        count = min(MOST_WINDOWS, 1 + round(last / STEP))
+        starts = np.linspace(0, last, count).astype(int)
+        told = [self._statistics(start, min(start + WINDOW, len(self.times))) for start in starts]
+        ends = [min(start + WINDOW, len(self.times)) - 1 for start in starts]
+        spans = [(float(self.times[a]), float(self.times[b]) + HOP / RATE) for a, b in zip(starts, ends, strict=True)]
+        return np.stack(told), spans
+
+    def _statistics(self, start: int, end: int) -> npt.NDArray[np.float32]:
+        return statistics(self.spectra[:, start:end], self.samples[start * HOP : end * HOP])
 
 
 def speech(samples: Samples) -> Speech:
     """The speech in (n,) samples at 16 kHz. Empty where there is no sound at all."""
     power = _power(samples)
     if not power.size or power.max() <= 0:
-        return Speech(np.zeros((BANDS, 0), np.float32), np.zeros(0), np.zeros(BANDS))
+        nothing = np.zeros((BINS, 0), np.float32)
+        return Speech(nothing[:BANDS], np.zeros(0), np.zeros(BANDS), nothing, np.zeros(0, np.float32))
     kept = _kept(power.sum(axis=1))
-    energy = power[kept] @ _triangles()
-    floor = energy.mean() * 10 ** (-FLOOR / 10)
-    bands = np.log10(energy + floor)
+    power = power[kept]
+    energy = power @ _triangles()
+    bands = np.log10(energy + energy.mean() * 10 ** (-FLOOR / 10))
     colour = bands.mean(axis=0)
-    centred = np.ascontiguousarray((bands - colour).T, dtype=np.float32)
-    return Speech(centred, np.asarray(kept * HOP / RATE, dtype=np.float64), np.asarray(colour, dtype=np.float64))
+    fine = power[:, 1 : 1 + BINS]
+    return Speech(
+        bands=np.ascontiguousarray((bands - colour).T, dtype=np.float32),
+        times=np.asarray(kept * HOP / RATE, dtype=np.float64),
+        colour=np.asarray(colour, dtype=np.float64),
+        spectra=np.ascontiguousarray(np.log10(fine + fine.mean() * 10 ** (-FLOOR / 10)).T, dtype=np.float32),
+        samples=np.asarray(samples[(kept[:, None] * HOP + np.arange(HOP)).ravel()], dtype=np.float32),
+    )
 
 
 def _power(samples: Samples) -> npt.NDArray[np.float64]:

@@ -18,7 +18,7 @@ from detection.pictures import Rgb
 from detection.reasons import WHY, Reason
 from detection.reshipping import Sound
 
-__all__ = ["Reason", "Weighed", "as_reading", "cant_say", "judged", "weigh", "weigh_sound"]
+__all__ = ["Reason", "Weighed", "as_reading", "cant_say", "judged", "unlike", "weigh", "weigh_sound"]
 
 Score: TypeAlias = Callable[[Rgb], float]
 ScoreSound: TypeAlias = Callable[[Sound], float]
@@ -81,7 +81,7 @@ def weigh_sound(
         return cant_say(Reason.TOO_SHORT)
     if bandwidth is not None and bandwidth < domain.min_bandwidth:
         return cant_say(Reason.BAND_LIMITED)
-    if _unlike(calibration, features):
+    if unlike(calibration, features):
         return cant_say(Reason.OUT_OF_DOMAIN)
     logits = {AS_IS: score(sound)}
     logits |= {slug: score(copy) for slug, copy in reshipping.sound_shipments(sound)}
@@ -116,15 +116,18 @@ def _outside(
         return Reason.TOO_SMALL
     if bytes_per_pixel is not None and bytes_per_pixel < domain.min_bytes_per_pixel:
         return Reason.TOO_COMPRESSED
-    return Reason.OUT_OF_DOMAIN if _unlike(calibration, features) else None
+    return Reason.OUT_OF_DOMAIN if unlike(calibration, features) else None
 
 
-def _unlike(calibration: Calibration, features: npt.ArrayLike | None) -> bool:
+def unlike(calibration: Calibration, features: npt.ArrayLike | None) -> bool:
+    """Whether these features are further from those of the measured files than any that counts as like them."""
     domain = calibration.domain
     return features is not None and domain.limit > 0 and domain.distance(features) > domain.limit
 
 
 # --- As a reading ----------------------------------------------------------------------------------------------------
+
+WHAT_WOULD_CHANGE = "what_would_change"  # in a reading's details
 
 
 def as_reading(
@@ -143,13 +146,14 @@ def as_reading(
     """The reading of a weighed file, worded and with the measured error rates.
 
     looks_for: completes “signals consistent with …” (`About.looks_for`). condition: which of the calibration's error
-    rates are of this kind of file; those of the file as it is where that was not measured.
+    rates are of this kind of file (`pictures.saved_as`); those of files as they are where that was not measured.
     """
     told = dict(details or {})
     if weighed.members:
         told["re_shipped"] = {slug: decimal(llr) for slug, llr in weighed.members.items()}
     if calibration:
         told["error_rates"] = [rate_as_dict(rate) for rate in calibration.rates(condition) or calibration.rates()]
+        told |= {WHAT_WOULD_CHANGE: change} if (change := what_would_change(weighed, calibration)) else {}
     return Reading(
         signal=signal,
         strength=strength_of(weighed),
@@ -166,6 +170,32 @@ def as_reading(
         spans=spans,
         timeline=timeline,
     )
+
+
+def what_would_change(weighed: Weighed, calibration: Calibration) -> str:
+    """One sentence: how far this is from another answer; "" where nothing is said.
+
+    “Signals” rests on the re-shipped copy that speaks for it least.
+    """
+    if weighed.llr is None:
+        return ""
+    if weighed.answer is Answer.SIGNALS:
+        least = min(weighed.llr, *weighed.members.values())
+        return (
+            f"“Signals” begins at {calibration.threshold:.2f} (log10), and of this file and its re-shipped copies the "
+            f"lowest has {least:.2f}: it would take evidence the other way of more than "
+            f"{_times(least - calibration.threshold)} for another answer."
+        )
+    return (
+        f"“No such signals” ends at {calibration.lower:.2f} (log10), and this file has {weighed.llr:.2f}: it would "
+        f"take evidence of more than {_times(calibration.lower - weighed.llr)} for another answer."
+    )
+
+
+def _times(distance: float) -> str:
+    """A distance in log10 as a factor, for people."""
+    factor = 10 ** min(max(distance, 0.0), 6.0)
+    return f"a factor of {factor:.1f}" if factor < 100 else f"a factor of {factor:,.0f}"
 
 
 # ENFSI's verbal scale (guideline for evaluative reporting, 2015): up to 10 weak, up to 100 moderate, above strong. This
@@ -197,7 +227,7 @@ def rate_as_dict(rate: Rate) -> dict[str, Any]:
         "condition": rate.condition,
         "held_out": rate.source,
         "real": rate.n_real,
-        "fake": rate.n_fake,
+        "looked_for": rate.n_fake,
         "false_signals": _share(rate.fpr),
         "false_signals_interval": _shares(rate.fpr_interval),
         "found": _share(rate.tpr),

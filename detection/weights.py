@@ -9,11 +9,17 @@ import sys
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+_CALLED = {"clip-vit-b16": "the network CLIP ViT-B/16 (`manage.py train tower`)"}
 
 
 def folder(name: str) -> Path:
     """Where the network of this name is, or would be: holds model.onnx, parity.json, manifest.json."""
     return Path(sys.prefix) / "share" / "assay" / name
+
+
+def called(name: str) -> str:
+    """The network, or the package, of this name, for people."""
+    return _CALLED.get(name, name)
 
 
 def is_installed(name: str) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from detection import conditions
+from detection.conditions import AS_IS
 from detection.detectors import Answer, Question, Strength
 from detection.reasons import WHY
 
@@ -53,20 +55,23 @@ def question_words(question: str) -> str:
 
 
 def error_rate_words(rates: Sequence[Mapping[str, Any]]) -> str:
-    """How often the public answer was wrong on files of this kind, from the worst to the best source; "" if unmeasured.
+    """How often the answer “signals” was wrong on files of this kind, from the worst to the best source, and after
+    what was done to them; "" if unmeasured.
 
     rates: as in a finding's details (`weighing.rate_as_dict`). Never pooled.
     """
     false = [float(rate["false_signals"]) for rate in rates if rate.get("false_signals") is not None]
     found = [float(rate["found"]) for rate in rates if rate.get("found") is not None]
     real = sum(int(rate["real"]) for rate in rates if rate.get("false_signals") is not None)
-    fake = sum(int(rate["fake"]) for rate in rates if rate.get("found") is not None)
+    made = sum(int(rate["looked_for"]) for rate in rates if rate.get("found") is not None)
     said = []
     if false:
         said.append(f"in {_range(false)} of {real:,} real files of {len(false)} sources it found signals all the same")
     if found:
-        said.append(f"it found them in {_range(found)} of {fake:,} files of {len(found)} generators or ways of editing")
-    return f"Measured on files it had not seen: {'; '.join(said)}." if said else ""
+        said.append(f"it found them in {_range(found)} of {made:,} files of {len(found)} generators or ways of editing")
+    after = sorted({str(rate.get("condition", AS_IS)) for rate in rates} - {AS_IS})
+    of_kind = f", after {' or '.join(conditions.words(one) for one in after)}" if after else ""
+    return f"Measured on files it had not seen{of_kind}: {'; '.join(said)}." if said else ""
 
 
 def _range(shares: Sequence[float]) -> str:
@@ -80,9 +85,9 @@ UNCALIBRATED_NOTE = (
 )
 CALIBRATED_NOTE = (
     "A detector measures a file, not a person. Its error rates were measured on files of sources that it had not seen; "
-    "on yours they may be higher. It advises; a person decides."
+    "on yours they may be higher. Most are of one look at each file; here it says “signals” only if re-shipped copies "
+    "agree, so it finds less and can’t say more often. It advises; a person decides."
 )
-EXPERIMENTAL_NOTE = "Experimental: too often wrong across sources to be shown to the public. It raises no flag."
 
 
 def note(*, calibrated: bool) -> str:
@@ -94,11 +99,24 @@ def note(*, calibrated: bool) -> str:
     )
 
 
+def ratio_words(llr: str, low: str, high: str) -> str:
+    """A likelihood ratio with its interval, in a sentence. Beyond what the calibration files support there is no
+    interval, only “or more”. All three: log10, decimal text.
+    """
+    if low == high:
+        more = "or more" if float(llr) > 0 else "or less"
+        return f"Likelihood ratio (log10): {llr} {more}; the files it was calibrated on cannot support more."
+    return f"Likelihood ratio (log10): {llr}, with 95 % certainty between {low} and {high}."
+
+
 # --- What a likelihood ratio means at a prevalence that the reader chooses ------------------------------------------
 
 # One in so many files like this one, for the reader to choose from: 0.1, 1, 10, 50 %.
 PREVALENCES = ("0.001", "0.01", "0.1", "0.5")
 PREVALENCE_WORDS = ("one in a thousand", "one in a hundred", "one in ten", "every other")
+
+
+_NEARLY_ALL = 0.999999  # no evidence makes a share whole
 
 
 def posterior(llr: str, prevalence: str) -> float:
@@ -110,7 +128,7 @@ def posterior(llr: str, prevalence: str) -> float:
     if not 0 < share < 1:
         raise ValueError("a prevalence lies between 0 and 1")
     odds = float(10 ** float(llr)) * share / (1 - share)
-    return odds / (1 + odds)
+    return min(odds / (1 + odds), _NEARLY_ALL)
 
 
 def posterior_words(llr: str, prevalence: str) -> str:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ledger.events import EventType
-from policy import appeals, consent, notices
+from policy import appeals, consent, learning, notices
 from policy.models import (
     Appeal,
     Case,
@@ -184,6 +185,18 @@ class FlagShape(Shape):
     state = serializers.CharField()
 
 
+class AuditedModelShape(Shape):
+    """What a case against a model is about: an audit by groups of people that found a gap that is no noise."""
+
+    audit = serializers.UUIDField(source="audit.pk")
+    detector = serializers.CharField(source="audit.detector")
+    version = serializers.CharField()
+    digest = serializers.CharField(source="audit.digest")
+    attribute = serializers.CharField(source="audit.attribute")
+    set_name = serializers.CharField(source="audit.set_name")
+    created_at = serializers.DateTimeField(source="audit.created_at")
+
+
 class CaseDetailShape(CaseShape):
     """Everything a reviewer needs but the media, whose every view is recorded with its reason."""
 
@@ -191,9 +204,14 @@ class CaseDetailShape(CaseShape):
     flags = FlagShape(many=True)
     decisions = DecisionShape(many=True)
     notices = serializers.SerializerMethodField()
+    audits = serializers.SerializerMethodField(help_text="Of a case against a model, by what it was opened.")
 
     class Meta(CaseShape.Meta):
-        fields = [*CaseShape.Meta.fields, "clocks", "flags", "notices", "decisions"]
+        fields = [*CaseShape.Meta.fields, "clocks", "flags", "notices", "decisions", "audits"]
+
+    @extend_schema_field(AuditedModelShape(many=True))
+    def get_audits(self, case: Case) -> list[dict[str, Any]]:
+        return list(AuditedModelShape(learning.audits_of(case), many=True).data)
 
     def get_notices(self, case: Case) -> list[dict[str, Any]]:
         """The words of each notice, without the name and address of who filed it."""

@@ -8,14 +8,15 @@ opens a case against the model.
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from detection import fairness, labels
+from detection import fairness, labels, registry
 from detection.detectors import Answer, Question
-from detection.models import Claim, Finding, Label
+from detection.models import Audit, Claim, Finding, Label, ModelVersion
 from detection.registry import DetectorInfo
 from ledger.models import Entry
 from policy import cases, consent
-from policy.models import Appeal, Category, Consent, Decision, Purpose
+from policy.models import Appeal, Case, Category, Consent, Decision, Purpose
 from provenance.models import Asset
 from provenance.vocabulary import Training
 
@@ -66,7 +67,8 @@ def from_decision(decision: Decision) -> None:
     asset, question = decision.case.asset, QUESTION_OF.get(decision.case.category)
     if asset is None or question is None or decision.outcome == Decision.Outcome.NO_ACTION:
         return
-    labels.propose(asset, question, Claim.MADE, Label.Origin.DECISION, refs=_refs(decision.entry))
+    refs, origin = _refs(decision.entry), Label.Origin.DECISION
+    labels.propose(asset, question, Claim.MADE, origin, decided_by=decision.decider, refs=refs)
 
 
 def from_appeal(appeal: Appeal) -> None:
@@ -79,7 +81,7 @@ def from_appeal(appeal: Appeal) -> None:
         for label in asset.labels.filter(question=question, origin=Label.Origin.DECISION):
             if label.state != Label.State.EXCLUDED:
                 labels.exclude(label, "overturned")
-        labels.propose(asset, question, Claim.REAL, Label.Origin.APPEAL, refs=refs)
+        labels.propose(asset, question, Claim.REAL, Label.Origin.APPEAL, decided_by=appeal.decider, refs=refs)
         labels.remember(asset, question, Claim.REAL, refs=refs)
 
 
@@ -98,8 +100,35 @@ def _refs(entry: Entry | None) -> list[Entry]:
 
 
 def open_case(info: DetectorInfo) -> str:
-    """A case against the model: about no work, so about none of anybody's. Runs in the audit's transaction."""
+    """A case against the model: about no work, so about none of anybody's. Runs in the audit's transaction, which
+    writes down which case it opened: `audits_of` finds the model from there.
+    """
     return str(cases.open_or_join(None, category=Category.OTHER).pk)
+
+
+@dataclass(frozen=True)
+class AuditedModel:
+    """What a case against a model is about. title: of the detector. version: of the model, or the detector's own where
+    the network as shipped was audited. lines: the table, for people.
+    """
+
+    audit: Audit
+    title: str
+    version: str
+    lines: tuple[str, ...]
+
+
+def audits_of(case: Case) -> list[AuditedModel]:
+    """The audits that opened this case; [] of a case about a work."""
+    return [_audited(row) for row in Audit.objects.filter(case=str(case.pk)).order_by("created_at")]
+
+
+def _audited(row: Audit) -> AuditedModel:
+    version = ModelVersion.objects.filter(detector=row.detector, digest=row.digest).first()
+    info = next((one for one in registry.all_detectors() if one.name == row.detector), None)
+    shipped = f"{info.version}, as shipped" if info and info.model_digest == row.digest else row.digest[:19]
+    lines = tuple(fairness.report(row))
+    return AuditedModel(row, info.title if info else row.detector, version.version if version else shipped, lines)
 
 
 def overturn_lines() -> list[str]:

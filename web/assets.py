@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_not_required
-from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -11,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from core.problems import NotFound
-from detection.models import Finding, Run
+from detection.shown import runs_of
 from ledger.receipts import receipt_for
 from policy import consent
 from policy.models import Case
@@ -67,7 +66,7 @@ def public_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "refusal": refusal_to_show(asset, request.user),
         "receipt": receipt_for(asset.entry),
         "manifest": manifests.fitting(asset),
-        "runs": examinations(asset, request.user),
+        "runs": runs_of(request.user, asset.pk),
         "mine": asset.owner_id == request.user.pk,
     }
     response = render(request, "web/asset.html", context)
@@ -75,11 +74,6 @@ def public_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     if link:
         response["Link"] = link
     return response
-
-
-def examinations(asset: Asset, viewer: Viewer) -> list[Run]:
-    findings = Prefetch("findings", queryset=Finding.objects.order_by("pk"))
-    return list(Run.objects.shown_to(viewer).filter(asset=asset).prefetch_related(findings).order_by("detector", "pk"))
 
 
 # --- Files ---------------------------------------------------------------------------------------------------------
@@ -108,9 +102,9 @@ def heat_map(request: HttpRequest, pk: UUID, finding: UUID) -> HttpResponseBase:
     refused = refusal(asset, request.user, Rendition.Role.PREVIEW)
     if refused is not None:
         raise refused
-    shown = Run.objects.shown_to(request.user).filter(asset=asset)
-    found = Finding.objects.filter(pk=finding, run__in=shown).exclude(heatmap_key="").first()
-    if found is None:
+    shown = runs_of(request.user, asset.pk)
+    found = next((one for run in shown for one in run.findings.all() if one.pk == finding), None)
+    if found is None or not found.heatmap_key:
         raise NotFound("heat map")
     return stored(found.heatmap_key, PNG, f"{found.pk}.png", known=_known(request))
 

@@ -5,7 +5,8 @@ import re
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-_OPEN = 12  # rows; a longer table is opened by who wants it
+_FIGURE = re.compile(r"-?[\d.,]+( \([-\d.]+ to [-\d.]+\))?")
+_OPEN = 24  # rows; a longer table is opened by who wants it
 _INLINE = ((re.compile(r"\*\*(.+?)\*\*"), r"<strong>\1</strong>"), (re.compile(r"\*(.+?)\*"), r"<em>\1</em>"))
 
 
@@ -22,20 +23,33 @@ def _block(block: str) -> str:
         items = re.split(r"\n- ", block[2:])
         return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
     if block.startswith("| "):
-        return _table([line.strip("| ").split(" | ") for line in block.splitlines()])
+        return _table([[cell.strip() for cell in line[1:-1].split(" | ")] for line in block.splitlines()])
     return f"<p>{_inline(block)}</p>"
 
 
 def _table(rows: list[list[str]]) -> str:
     """rows: the head, the line under it, the body. It scrolls by itself on a small screen, and by keyboard."""
-    head = "".join(f'<th scope="col">{_inline(cell)}</th>' for cell in rows[0])
-    body = "".join("<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>" for row in rows[2:])
+    columns = list(zip(*rows[2:], strict=True))
+    figures = [all(_FIGURE.fullmatch(cell) or not cell for cell in column) for column in columns]
+    head = "".join(
+        f'<th scope="col"{_number(one)}>{_inline(cell)}</th>' for cell, one in zip(rows[0], figures, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td{_number(one)}>{_inline(cell)}</td>" for cell, one in zip(row, figures, strict=True))
+        + "</tr>"
+        for row in rows[2:]
+    )
     table = (
         '<div class="table-wrap" tabindex="0" role="region" aria-label="Table"><table class="table">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     count = len(rows) - 2
     return table if count <= _OPEN else f"<details><summary>{count} rows</summary>{table}</details>"
+
+
+def _number(figure: bool) -> str:
+    return ' class="number"' if figure else ""
 
 
 def _inline(text: str) -> str:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from core.health import checks
 from core.problems import NotFound
+from detection import cards, versions
 from detection.registry import all_detectors, detector
 from web.model_cards import as_html
 from web.problem_pages import about
@@ -25,15 +26,18 @@ _CODE = re.compile(r"[a-z0-9_]{1,40}(?:\.[a-z0-9_]{1,40})*", re.ASCII)
 @require_safe
 def detectors(request: HttpRequest) -> HttpResponse:
     """Every installed detector in a few lines; each has a page with its card."""
-    return render(request, "web/detectors.html", {"detectors": all_detectors()})
+    shipped = [info for info in all_detectors() if not info.experimental]
+    experimental = [info for info in all_detectors() if info.experimental]
+    return render(request, "web/detectors.html", {"shipped": shipped, "experimental": experimental})
 
 
 @login_not_required
 @require_safe
 def detector_card(request: HttpRequest, name: str) -> HttpResponse:
     """What one detector measures, what it cannot, and how often it was wrong."""
-    info = detector(name)
-    return render(request, "web/detector.html", {"info": info, "card": as_html(info.card)})
+    info, champion = detector(name), versions.champion(name)
+    card = cards.markdown(versions.card_of(champion)) if champion else info.card
+    return render(request, "web/detector.html", {"info": info, "champion": champion, "card": as_html(card)})
 
 
 @login_not_required

@@ -11,6 +11,7 @@ from provenance import restriction
 from provenance.models import Asset, Fingerprint, Rendition
 from web.assets import is_sealed, refusal_to_show
 from web.chain_picture import File, chain_picture, files
+from web.findings import Sorted, in_order
 from web.verdict_cards import cards
 from web.verdicts import verdict
 
@@ -60,7 +61,7 @@ def page_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "chain": listed,
         "chain_picture": _picture(listed),
         "works": list(_works(report)),
-        "read_now": read_now(report),
+        "noticed": noticed(report),
         "as_json": json.dumps(report, indent=2, ensure_ascii=False),
     }
 
@@ -82,7 +83,13 @@ def _works(report: Mapping[str, Any]) -> Iterator[Work]:
         yield Work(asset, matches[key], preview, is_sealed(asset), refusal_to_show(asset, None))
 
 
-def read_now(report: Mapping[str, Any]) -> list[str]:
-    """Detectors that read this very file just now: what they said of the same bytes before need not be repeated."""
+def noticed(report: Mapping[str, Any]) -> Sorted:
+    """What detectors found in this file, or in the registered work with these very bytes; what was read just now is not
+    repeated. Each finding with its `run`.
+    """
     runs = report["sections"].get("findings", {}).get("runs", [])
-    return [run["detector"] for run in runs if run["about"] == "this_file"]
+    exact = (report["register"]["exact"] or {}).get("asset_id")
+    now = [run for run in runs if run["about"] == "this_file"]
+    known = {run["detector"] for run in now}
+    before = [run for run in runs if run["asset_id"] and run["asset_id"] == exact and run["detector"] not in known]
+    return in_order({**finding, "run": run} for run in (*now, *before) for finding in run["findings"])

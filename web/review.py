@@ -17,7 +17,9 @@ from accounts.access import role_required, signed_in
 from accounts.models import REVIEWERS, User
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
-from policy import cases, clocks, decisions, notices, rules, statements
+from detection.models import Run
+from detection.shown import runs_of
+from policy import cases, clocks, decisions, learning, notices, rules, statements
 from policy.models import Case, Category, Clock, Decision, Exemption, MediaView
 from policy.outcomes import OUTCOMES
 from web.consent import people_shown
@@ -106,7 +108,8 @@ def _page(request: HttpRequest, case: Case, form: DecisionForm, status: int = 20
         "decisions": case.decisions.select_related("decider").order_by("-pk"),
         "similar": _similar(case),
         "people": people_shown(case.asset, names=False) if case.asset else [],
-        "runs": _runs(case),
+        "runs": _runs(case, user),
+        "audits": learning.audits_of(case),
     }
     return render(request, "review/case.html", context, status=status)
 
@@ -125,8 +128,8 @@ def _refusal(case: Case, user: User) -> str:
     return ""
 
 
-def _runs(case: Case) -> list[Any]:
-    return list(case.asset.runs.prefetch_related("findings").order_by("detector")) if case.asset else []
+def _runs(case: Case, user: User) -> list[Run]:
+    return runs_of(user, case.asset.pk) if case.asset else []
 
 
 def _similar(case: Case) -> QuerySet[Decision]:

@@ -19,12 +19,13 @@ from core.models import Job
 from core.problems import NotFound, Problem
 from core.storage import receive
 from detection.examination import unfinished_examination
+from detection.shown import runs_of
 from ledger.receipts import receipt_for
 from policy.models import Case, StatementOfReasons
 from provenance import manifests
 from provenance.models import Asset, Rendition
 from provenance.registration import register_asset, register_hash
-from web.assets import examinations, is_sealed
+from web.assets import is_sealed
 from web.consent import people_shown
 from web.forms import HashForm, RegisterForm
 
@@ -119,7 +120,7 @@ def _moving(asset: Asset) -> dict[str, Any]:
     job = unfinished_examination(asset) or Job.objects.filter(key=f"asset.process:{asset.pk}").first()
     receipt = receipt_for(asset.entry)
     over = (job is None or job.is_over) and receipt is not None
-    return {"asset": asset, "job": job, "runs": examinations(asset, asset.owner), "receipt": receipt, "over": over}
+    return {"asset": asset, "job": job, "runs": runs_of(asset.owner, asset.pk), "receipt": receipt, "over": over}
 
 
 def _still(asset: Asset) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.problems import Problem
+from detection.reasons import Reason
 
 
 class Strength(StrEnum):
@@ -56,11 +57,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class About:
-    """name: the folder's name. kinds: of media it reads; media_types: which of those, all if empty. shares: further
-    source files under detection/ that decide what it computes, part of its digest. preload: modules the nursery imports
-    before it forks. memory: bytes of address space, wall: seconds, both limits of one examination. needs: modules it
-    cannot do without, weights: networks made at set-up (`detection.weights`); where one is missing, the detector is
-    switched off and says so. queue: of Celery, by cost.
+    """name: the folder's name. kinds: of media it reads; media_types: which of those, all if empty. preload: modules
+    the nursery imports before it forks. memory: bytes of address space, wall: seconds, both limits of one examination.
+    weights: networks made at set-up (`detection.weights`); where one is missing, the detector is switched off and says
+    so. queue: of Celery, by cost.
     """
 
     name: str
@@ -71,9 +71,7 @@ class About:
     looks_for: str = ""  # completes “signals consistent with …”
     standing: Standing = Standing.SHIPPED
     media_types: tuple[str, ...] = ()
-    shares: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     memory: int = 3 << 30
     wall: float = 60.0
@@ -184,11 +182,11 @@ def examination(analyze: Analyze) -> Callable[..., dict[str, Any]]:
 
 
 # Refusals that are answers: the file is whole, and there is nothing in it to measure.
-NOTHING_TO_MEASURE = {"detection.too_small": "too_small", "detection.no_sound": "no_sound"}
+NOTHING_TO_MEASURE = {"detection.too_small": Reason.TOO_SMALL, "detection.no_sound": Reason.NO_SOUND}
 
 
 def _cant_say(problem: Problem) -> Reading:
-    reason = NOTHING_TO_MEASURE[problem.code]
+    reason = NOTHING_TO_MEASURE[problem.code].value
     return Reading(reason, Strength.NONE, f"Can’t say: {problem.detail}", answer=Answer.CANT_SAY, reason=reason)
 
 

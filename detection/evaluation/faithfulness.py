@@ -67,10 +67,13 @@ class Faithfulness:
         return {**asdict(self), "beats_random": self.beats_random}
 
 
-def measured(score: Score, explain: Explain, pairs: Iterable[Pair], *, seed: int = 0) -> Faithfulness:
+def measured(
+    score: Score, explain: Explain, pairs: Iterable[Pair], *, seed: int = 0, steps: int = STEPS,
+    shuffles: int = SHUFFLES,
+) -> Faithfulness:  # fmt: skip
     """Measure one detector's maps. Raises ValueError where it sees a difference in no pair.
 
-    Costs one map and 2 x STEPS x (1 + SHUFFLES) + 2 scores a pair.
+    Costs one map and 2 x steps x (1 + shuffles) + 2 scores a pair.
     """
     rng = np.random.default_rng(seed)
     rows, hits, chances, left_out = [], [], [], 0
@@ -80,7 +83,7 @@ def measured(score: Score, explain: Explain, pairs: Iterable[Pair], *, seed: int
             left_out += 1
             continue
         heat = _grid(explain(pair.altered))
-        areas = [_areas(score, pair, order, top, bottom) for order in _orders(heat, rng)]
+        areas = [_areas(score, pair, order, (top, bottom), steps) for order in _orders(heat, rng, shuffles)]
         shuffled = np.mean(areas[1:], axis=0)
         rows.append((*areas[0], *shuffled))
         if pair.mask is not None:
@@ -91,25 +94,29 @@ def measured(score: Score, explain: Explain, pairs: Iterable[Pair], *, seed: int
     return _summary(np.array(rows), left_out, hits, chances, rng)
 
 
-def _orders(heat: Array, rng: np.random.Generator) -> list[npt.NDArray[np.int_]]:
-    """Places, strongest first: by the map, then by SHUFFLES shuffled ones. Equal places come in random order."""
+def _orders(heat: Array, rng: np.random.Generator, shuffles: int) -> list[npt.NDArray[np.int_]]:
+    """Places, strongest first: by the map, then by some shuffled ones. Equal places come in random order."""
     jitter = rng.permutation(heat.size)
-    return [np.lexsort((jitter, -heat.ravel())), *(rng.permutation(heat.size) for _ in range(SHUFFLES))]
+    return [np.lexsort((jitter, -heat.ravel())), *(rng.permutation(heat.size) for _ in range(shuffles))]
 
 
-def _areas(score: Score, pair: Pair, order: npt.NDArray[np.int_], top: float, bottom: float) -> tuple[float, float]:
-    deletion = _curve(score, pair.altered, pair.original, order)
-    insertion = _curve(score, pair.original, pair.altered, order)
+def _areas(
+    score: Score, pair: Pair, order: npt.NDArray[np.int_], ends: tuple[float, float], steps: int
+) -> tuple[float, float]:
+    """Under the falling and under the rising curve. ends: probability of the altered picture and of the original."""
+    top, bottom = ends
+    deletion = _curve(score, pair.altered, pair.original, order, steps)
+    insertion = _curve(score, pair.original, pair.altered, order, steps)
     return tuple(
-        float(np.trapezoid((curve - bottom) / (top - bottom), dx=1 / STEPS)) for curve in (deletion, insertion)
+        float(np.trapezoid((curve - bottom) / (top - bottom), dx=1 / steps)) for curve in (deletion, insertion)
     )  # type: ignore[return-value]
 
 
-def _curve(score: Score, begin: Rgb, end: Rgb, order: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
-    """Probabilities from `begin` to `end`, places exchanged in `order`: (STEPS + 1,)."""
+def _curve(score: Score, begin: Rgb, end: Rgb, order: npt.NDArray[np.int_], steps: int) -> npt.NDArray[np.float64]:
+    """Probabilities from `begin` to `end`, places exchanged in `order`: (steps + 1,)."""
     boxes = cell_boxes(begin.shape[:2], CELLS)
     mixed, told = begin.copy(), [_sigmoid(score(begin))]
-    for part in np.array_split(order, STEPS):
+    for part in np.array_split(order, steps):
         for index in part:
             mixed[boxes[index]] = end[boxes[index]]
         told.append(_sigmoid(score(mixed)))

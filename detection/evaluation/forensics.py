@@ -23,6 +23,7 @@ from detection.training.augmentation import Rgb
 from detection.training.photographs import PHOTOGRAPHS, photographs
 
 SEED = 5
+FOLDER = Path(detector.__file__).parent
 REALS, EACH = 8, 2  # untouched pictures of a publisher, and pictures of each kind of edit
 MEASURED = {name: CONDITIONS[name] for name in ("as_is", "jpeg_90", "jpeg_70")}
 
@@ -30,7 +31,7 @@ MEASURED = {name: CONDITIONS[name] for name in ("as_is", "jpeg_90", "jpeg_70")}
 def look(rgb: Rgb) -> tuple[float, edits.Map]:
     """The score of a picture, and its map."""
     luma = np.asarray(Image.fromarray(rgb).convert("L"), dtype=np.float32)
-    found = detector.inconsistency(Picture(luma, luma.shape[1], luma.shape[0], 1, ()))
+    found = detector.inconsistency(Picture(luma, luma.shape[1], luma.shape[0], 1))
     return min(found.peak / detector.STANDS_OUT, found.isolation / detector.ALONE), found.heat
 
 
@@ -48,16 +49,16 @@ def _rate(signals: Sequence[bool]) -> list[float]:
     return [sum(signals) / len(signals), *metrics.rate_interval(sum(signals), len(signals))]
 
 
-def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED) -> None:
-    """Write evaluation.json beside the detector. root: the data folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        items = edits.write_trials(photographs(root), Path(folder), seed=seed, reals=REALS, each=EACH)
+def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED, folder: Path = FOLDER) -> None:
+    """Write evaluation.json. root: the data folder."""
+    with tempfile.TemporaryDirectory() as made:
+        items = edits.write_trials(photographs(root), Path(made), seed=seed, reals=REALS, each=EACH)
         say(f"{len(items)} pictures")
         scored, pointed = edits.measure(items, look, conditions=MEASURED)
     found = edits.rows(scored, pointed, None)
     used = {name: one for name, one in data.manifest(root, PHOTOGRAPHS).items() if one["pictures"]}
     tables.write(
-        Path(detector.__file__).parent,
+        folder,
         command="manage.py evaluate forensics",
         seed=seed,
         rows=[with_answers(row, scored) for row in found],

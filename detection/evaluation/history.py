@@ -28,6 +28,7 @@ MOST = 12  # photographs of one source
 SIDE = 800  # pixels, of the longer side after reduction
 SMALLEST = 160
 SEED = 5
+FOLDER = Path(detector.__file__).parent
 # The thresholds in `history.detector` were chosen on these; no row here is of one of them.
 CHOSEN_ON = ("tabler", "wallpapers")
 PAIRS = ((75, 95), (85, 95), (60, 90), (75, 90), (85, 90), (75, 80), (60, 70), (75, 70), (85, 70), (90, 80), (95, 75))
@@ -190,13 +191,13 @@ def _rate(said: Sequence[Reading]) -> list[float]:
     return [count / len(said), *metrics.rate_interval(count, len(said))]
 
 
-def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED) -> None:
-    """Write evaluation.json beside the detector. root: the data folder. Only the bootstrap is random."""
+def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED, folder: Path = FOLDER) -> None:
+    """Write evaluation.json. root: the data folder. Only the bootstrap is random."""
     known = [source for source in SOURCES if not source.generator]
     found = rows(data.items(root, known), progress=say)
     used = {name: one for name, one in data.manifest(root, known).items() if one["pictures"]}
     tables.write(
-        Path(detector.__file__).parent,
+        folder,
         command="manage.py evaluate history",
         seed=seed,
         rows=found,

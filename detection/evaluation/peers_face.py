@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy import special
 
 from detection.pictures import Rgb
 from detection.training.sources import Registry, Weights
@@ -54,11 +53,6 @@ def read(package: Path) -> AntiSpoof:
         weights[entry["name"]] = np.frombuffer(content[at : at + size], kind).reshape(entry["shape"]).astype(np.float32)
         at += size
     return AntiSpoof(weights)
-
-
-def chance_real(logit: float) -> float:
-    """As the package itself tells it, 0…1."""
-    return float(special.expit(-logit))
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:

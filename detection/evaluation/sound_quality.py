@@ -41,6 +41,7 @@ RATE = 44_100  # Hz
 CLIP = 4.0  # seconds
 MOST = 24  # clips of a source
 SEED = 5
+FOLDER = Path(detector.__file__).parent
 
 
 def decoded(file: bytes, media_type: str) -> Samples:
@@ -125,8 +126,8 @@ def _rate(said: Sequence[Reading]) -> list[float]:
     return [count / len(said), *metrics.rate_interval(count, len(said))]
 
 
-def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED) -> None:
-    """Write evaluation.json beside the detector. root: the data folder; missing packages are fetched."""
+def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED, folder: Path = FOLDER) -> None:
+    """Write evaluation.json. root: the data folder; missing packages are fetched."""
     rows = []
     for source in SOURCES:
         originals = clips(data.unpack(source, root))
@@ -135,7 +136,7 @@ def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED) -> N
         for condition, change in CONDITIONS.items():
             rows.append(row(source.name, condition, without, [reading(change(one)) for one in originals]))
     tables.write(
-        Path(detector.__file__).parent,
+        folder,
         command="manage.py evaluate sound_quality",
         seed=seed,
         rows=rows,

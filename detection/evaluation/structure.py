@@ -26,6 +26,7 @@ from detection.training.sources import SOURCES, publisher
 
 MOST = 12
 SEED = 5
+FOLDER = Path(detector.__file__).parent
 PREVIEW = 160  # pixels
 
 Change = Callable[[Image.Image], Image.Image]
@@ -118,13 +119,13 @@ def _rate(said: Sequence[Reading]) -> list[float]:
     return [count / len(said), *metrics.rate_interval(count, len(said))]
 
 
-def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED) -> None:
-    """Write evaluation.json beside the detector. root: the data folder."""
+def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED, folder: Path = FOLDER) -> None:
+    """Write evaluation.json. root: the data folder."""
     known = [source for source in SOURCES if not source.generator]
     found = rows(data.items(root, known), say)
     used = {name: one for name, one in data.manifest(root, known).items() if one["pictures"]}
     tables.write(
-        Path(detector.__file__).parent,
+        folder,
         command="manage.py evaluate structure",
         seed=seed,
         rows=found,

@@ -1,6 +1,6 @@
 """What is measured on: labelled files, each with where it comes from."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,25 +22,6 @@ class Item:
     def __post_init__(self) -> None:
         if self.synthetic != bool(self.generator):
             raise ValueError(f"{self.path.name}: what is synthetic names its generator, and only that")
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A named set of items."""
-
-    name: str
-    items: tuple[Item, ...]
-
-    def where(self, keep: Callable[[Item], bool]) -> "Suite":
-        return Suite(self.name, tuple(item for item in self.items if keep(item)))
-
-    @property
-    def reals(self) -> tuple[Item, ...]:
-        return tuple(item for item in self.items if not item.synthetic)
-
-    @property
-    def synthetics(self) -> tuple[Item, ...]:
-        return tuple(item for item in self.items if item.synthetic)
 
 
 def generators(items: Iterable[Item]) -> list[str]:

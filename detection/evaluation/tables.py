@@ -5,22 +5,25 @@ synthetic items of the same scores, a held-out generator against all reals; both
 them. There is no row over everything and no door here to write one.
 """
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from core.clock import now
 from detection import metrics
+from detection.calibration import Rate
 from detection.detectors import Answer
 from detection.evaluation.harness import Scored, of, values
 from detection.training.splits import group_of
 
 SEED = 5
 EVALUATION = "evaluation.json"
+MODEL = "model.onnx"
 
 
 class Calibrated(Protocol):
@@ -64,7 +67,9 @@ def row(
     held_out: str,
     condition: str,
 ) -> dict[str, Any]:
-    """One row. `auc` is null where a class has fewer than two items; rates are of the public answer “signals”."""
+    """One row. `auc` is null where a class has fewer than two items. Rates are of one look, which reaches the threshold
+    of “signals” or not; what re-shipped copies would change (`detection.weighing`) comes on top.
+    """
     told: dict[str, Any] = {"split": split, "held_out": held_out, "condition": condition}
     told |= {"n_real": len(reals), "n_fake": len(fakes), "auc": _auc(reals, fakes), "tpr_at_1": _tpr_at_1(reals, fakes)}
     return {**told, **_calibrated(reals, fakes, calibration)}
@@ -75,6 +80,20 @@ def peer_rows(name: str, version: str, scored: Sequence[Scored], *, split: str =
     kept = ("split", "held_out", "condition", "n_real", "n_fake", "auc")
     rows = [*per_generator(scored, None, split=split), *per_source(scored, None, split=split)]
     return [{"name": name, "version": version, **{key: one[key] for key in kept}} for one in rows]
+
+
+def rates(rows: Iterable[Mapping[str, Any]]) -> Iterator[Rate]:
+    """What a calibration tells of its errors, from rows that leave one out: false signals in the real files of each
+    source, and how many of each generator's were found. No file is counted in two of them.
+    """
+    for one in rows:
+        about = (one["condition"], one["held_out"])
+        if one["split"] == "leave_one_generator_out" and one["tpr"]:
+            share, *edges = one["tpr"]
+            yield Rate(*about, n_real=0, n_fake=one["n_fake"], tpr=share, tpr_interval=(edges[0], edges[1]))
+        elif one["split"] == "leave_one_source_out" and one["fpr"]:
+            share, *edges = one["fpr"]
+            yield Rate(*about, n_real=one["n_real"], n_fake=0, fpr=share, fpr_interval=(edges[0], edges[1]))
 
 
 def write(
@@ -88,12 +107,16 @@ def write(
     threshold: float | None = None,
     peers: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
-    made_on: date | None = None,
     **more: Any,
 ) -> None:
-    """`evaluation.json` of a detector's folder. more: what the harness adds beyond the format."""
+    """`evaluation.json` of a detector's folder, which says what network it is of: the one in the folder, or
+    `model_sha256` in `more`, which is what the harness adds beyond the format.
+    """
+    network = folder / MODEL
+    if network.is_file():
+        more = {"model_sha256": hashlib.sha256(network.read_bytes()).hexdigest(), **more}
     told = {
-        "command": command, "seed": seed, "made_on": f"{made_on or date.today():%Y-%m-%d}", "threshold": threshold,  # noqa: DTZ011
+        "command": command, "seed": seed, "made_on": f"{now():%Y-%m-%d}", "threshold": threshold,
         "calibration": calibration, "data": list(data), "rows": list(rows), "peers": list(peers), "notes": list(notes),
         **more,
     }  # fmt: skip

@@ -12,8 +12,8 @@ from typing import Any
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
-from detection.federation import contribution, records, rounds
-from detection.federation.contribution import BadContribution, Statement
+from detection.federation import answers, contribution, records, rounds
+from detection.federation.contribution import BadContribution
 from detection.federation.holding import Holding
 from detection.federation.institution import ANSWER, ASK
 from detection.federation.plan import Aggregation, Plan, canonical
@@ -48,7 +48,8 @@ class Post:
             Message(content, node, kind, ttl=self.patience, group_id=str(number)) for node in self.grid.get_node_ids()
         ]
         waiting = set(self.grid.push_messages(messages))
-        return [reply.content[ANSWER] for reply in self._replies(waiting) if not reply.has_error()]
+        replies = [reply for reply in self._replies(waiting) if not reply.has_error()]
+        return [reply.content[ANSWER] for reply in replies if ANSWER in reply.content]
 
     def _replies(self, waiting: set[str]) -> Iterable[Message]:
         began, answered, graced = time.monotonic(), 0, False
@@ -96,46 +97,31 @@ class Desk:
             played, handed = coordinator_in_secret.play(self.post, self.plan, self.reference, number, model, context)
             return played, handed, {}
         question = {"plan": self.plan.digest(), "round": number, "model": rounds.as_bytes(model)}
-        answers = self.post.ask("train.contribute", number, question)
-        return self._judged(number, model, answers)
+        replies = self.post.ask("train.contribute", number, question)
+        return self._judged(number, model, replies)
 
     def _judged(
-        self, number: int, model: Vector, answers: Iterable[Mapping[str, Any]]
+        self, number: int, model: Vector, replies: Iterable[Mapping[str, Any]]
     ) -> tuple[Round, dict[str, Handed], dict[str, Vector]]:
         handed: dict[str, Handed] = {}
         updates: dict[str, Vector] = {}
         refused: dict[str, str] = {}
-        for answer in answers:
+        for answer in replies:
             try:
-                statement, update = opened(answer, self.plan, number, model)
+                given, update = answers.opened(answer, self.plan, number, model)
             except BadContribution as error:
                 refused[error.participant] = error.reason
                 continue
-            if statement.participant not in handed:  # the first one counts; a second voice has none
-                handed[statement.participant] = Handed(statement, bytes(answer["signature"]))
-                updates[statement.participant] = update
+            name = given.statement.participant
+            if name not in handed:  # the first one counts; a second voice has none
+                handed[name], updates[name] = given, update
         return rounds.play(model, updates, self.reference, self.plan, refused), handed, updates
 
     def _statistics(self, model: Vector) -> None:
+        """What is no release of an institution under this model is left out, and a second one has no voice."""
         question = {"plan": self.plan.digest(), "model": rounds.as_bytes(model)}
-        told = {
-            str(answer["participant"]): {"real": list(answer["real"]), "made": list(answer["made"])}
-            for answer in self.post.ask("query.release", 0, question)
-            if self.plan.participant(str(answer["participant"])) is not None
-        }
-        records.whole(self.folder / "statistics.json", canonical(told))
-
-
-def opened(answer: Mapping[str, Any], plan: Plan, number: int, model: Vector) -> tuple[Statement, Vector]:
-    """The statement and the update of an answer, checked. Raises BadContribution."""
-    try:
-        statement = contribution.read(bytes(answer["statement"]))
-        signature, salt, update = bytes(answer["signature"]), bytes(answer["salt"]), rounds.from_bytes(answer["update"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadContribution("not_a_statement") from error
-    contribution.check(statement, signature, plan=plan, number=number, model=contribution.model_digest(model))
-    contribution.check_update(statement, update, salt)
-    return statement, update
+        told = answers.released(self.post.ask("query.release", 0, question), self.plan, model)
+        records.keep_releases(self.folder / "statistics.json", told)
 
 
 def main(grid: Grid, context: Context) -> None:

@@ -147,6 +147,7 @@ def plan_of(reference: Holding, keys: dict[str, str]) -> Plan:
         scale=tuple(float(value) for value in reference.features.std(axis=0) + 1e-3),
         participants=tuple(Participant(name, key, (TRAIN,), agreement) for name, key in keys.items()),
         training=Training(rounds=ROUNDS),
+        reference=reference.digest(),
     )
 
 

@@ -1,13 +1,17 @@
 """What one institution trains with: a folder that never leaves it.
 
 - `features.npy`: float32, (n, d), one row a picture (`features`); no pictures.
-- `items.json`: for each row what it is and on what basis it may be used.
-- `key.pem`: the institution's Ed25519 private key, PKCS#8, readable by its owner only.
+- `items.json`: for each row what it is and on what basis it may be used, and when that was last looked up.
+- `key.pem`: the institution's Ed25519 private key, PKCS#8.
 
-It is read again in every round, so that an item whose consent was withdrawn is out of the next one.
+All are readable by their owner only. The folder is read again in every round. A basis that the office's register holds
+(`consent:…`, `owner:…`) can end: `own_material.recheck` takes out, features and all, what has none any more, and a
+holding that was not compared with the register within FRESH takes part in nothing (`Holding.is_stale`).
 """
 
+import datetime as dt
 import hashlib
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -25,6 +29,8 @@ from detection.federation.rounds import Examples, examples
 
 VERSION: Final = 1
 MAX_ITEMS: Final = 1_000_000
+FRESH: Final = dt.timedelta(hours=24)
+LICENCE: Final = "licence:"  # a basis that is not withdrawn
 
 
 class BadHolding(ValueError):
@@ -60,11 +66,25 @@ class Basis:
 
 @dataclass(frozen=True)
 class Holding:
-    """features: (n, d), in the order of items."""
+    """features: (n, d), in the order of items. checked: when the bases were last compared with the register, ISO 8601;
+    "" for never.
+    """
 
     institution: str
     features: npt.NDArray[np.float32]
     items: tuple[Item, ...]
+    checked: str = ""
+
+    def is_stale(self, at: dt.datetime) -> bool:
+        """Whether a basis that can end was not looked up within FRESH before `at`."""
+        if all(item.instrument.startswith(LICENCE) for item in self.items):
+            return False
+        return not self.checked or at - dt.datetime.fromisoformat(self.checked) > FRESH
+
+    def digest(self) -> str:
+        """SHA-256, hex, of what may be trained with: features, bit for bit, and labels."""
+        rows = [[item.sha256, item.made, item.held_out, list(item.purposes)] for item in self.items]
+        return hashlib.sha256(canonical(rows) + self.features.astype("<f4").tobytes()).hexdigest()
 
     def training(self, plan: Plan) -> tuple[Examples, Basis]:
         """What may be trained with, and the basis for it."""
@@ -81,9 +101,11 @@ class Holding:
 
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / "features.npy", self.features, allow_pickle=False)
+        buffer = io.BytesIO()
+        np.save(buffer, self.features, allow_pickle=False)
         told = {"v": VERSION, "institution": self.institution, "items": [asdict(item) for item in self.items]}
-        (folder / "items.json").write_bytes(canonical(told))
+        private(folder / "features.npy", buffer.getvalue())
+        private(folder / "items.json", canonical(told | {"checked": self.checked}))
 
     @classmethod
     def read(cls, folder: Path) -> "Holding":
@@ -93,7 +115,10 @@ class Holding:
             told = json.loads((folder / "items.json").read_bytes())
             if told["v"] != VERSION:
                 raise ValueError(f"version {told['v']} is not known here")
-            made = cls(str(told["institution"]), np.asarray(features, np.float32), _items(told["items"]))
+            checked, items = str(told.get("checked", "")), _items(told["items"])
+            if checked and dt.datetime.fromisoformat(checked).tzinfo is None:
+                raise ValueError("the moment of the last look has no time zone")
+            made = cls(str(told["institution"]), np.asarray(features, np.float32), items, checked)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise BadHolding(f"{folder.name} is not a holding: {error}") from error
         if made.features.ndim != 2 or len(made.features) != len(made.items) or not np.isfinite(made.features).all():
@@ -106,13 +131,26 @@ class Holding:
         return examples(self.features[list(rows)], [float(self.items[index].made) for index in rows], plan)
 
 
+def new_file(path: Path, data: bytes) -> None:
+    """A file that was not there, readable by its owner only. Raises FileExistsError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+
+
+def private(path: Path, data: bytes) -> None:
+    """There whole or not at all, in place of what was there, readable by its owner only."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    new_file(part, data)
+    part.replace(path)
+
+
 def new_key(folder: Path) -> str:
     """Makes `key.pem`; returns the public key, hex. Raises FileExistsError: a key is never replaced by accident."""
     folder.mkdir(parents=True, exist_ok=True)
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    with os.fdopen(os.open(folder / "key.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
+    new_file(folder / "key.pem", pem)
     return key.public_key().public_bytes_raw().hex()
 
 

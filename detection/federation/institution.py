@@ -51,8 +51,8 @@ def contribute_in_secret(message: Message, context: Context) -> Message:
 def release(message: Message, context: Context) -> Message:
     """The noisy counts of the held-out pictures under the final model."""
     asked = message.content[ASK]
-    name, counts = _here(context).release(str(asked["plan"]), from_bytes(asked["model"]))
-    return _reply(message, {"participant": name, "real": counts.real.tolist(), "made": counts.made.tolist()})
+    signed = _here(context).release(str(asked["plan"]), from_bytes(asked["model"]))
+    return _reply(message, {"statement": signed.release.canonical(), "signature": signed.signature})
 
 
 def _here(context: Context) -> Institution:

@@ -1,6 +1,7 @@
 """This office as an institution: a holding made from the labels in its register that may be trained on."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -8,11 +9,13 @@ from typing import Final
 import numpy as np
 
 from core import storage
+from core.clock import now
 from core.guard import Limits, Nursery
 from core.problems import Problem
 from detection import labels
+from detection.detectors import Question
 from detection.federation import features
-from detection.federation.holding import Holding, Item
+from detection.federation.holding import LICENCE, Holding, Item
 from detection.federation.plan import TRAIN
 from detection.labels import TrainingItem
 from provenance.models import Rendition
@@ -29,9 +32,9 @@ def _nursery() -> Nursery:
 def prepare(institution: str, question: str, folder: Path) -> tuple[Holding, int]:
     """The holding of what may be trained on at this moment, and how many works could not be read. To be made again
     before each federation: a work whose basis is gone is not in it. Raises Problem where there is not an item of both
-    kinds.
+    kinds; a holding that is in the folder is brought up to date all the same.
     """
-    rows, items, unread = [], [], 0
+    rows, items, unread, checked = list[list[float]](), list[Item](), 0, now().isoformat()
     for one in labels.training_items(question):
         try:
             row = _described(one)
@@ -42,17 +45,42 @@ def prepare(institution: str, question: str, folder: Path) -> tuple[Holding, int
             continue
         rows.append(row)
         items.append(_item(one))
-    if len({item.made for item in items if not item.held_out}) < 2:
+    made = np.array(rows, dtype=np.float32).reshape(len(rows), features.SIZE)
+    holding = Holding(institution, made, tuple(items), checked)
+    if (folder / "items.json").exists() or _has_both(items):  # also where less is left than before, or nothing
+        holding.write(folder)
+    if not _has_both(items):
         raise Problem(
             "federation.too_little",
             "There is too little to train with",
             status=409,
             detail="Training needs labelled works of both kinds that may be trained on, and the register has not.",
-            next_step="Labels become trainable by a second source and a recorded basis (docs/detection.md).",
+            next_step="Labels become trainable by a second source and a recorded basis (docs/models.md, “Learning from"
+            " feedback”).",
         )
-    holding = Holding(institution, np.array(rows, dtype=np.float32), tuple(items))
-    holding.write(folder)
     return holding, unread
+
+
+def _has_both(items: Sequence[Item]) -> bool:
+    return len({item.made for item in items if not item.held_out}) == 2
+
+
+def recheck(folder: Path) -> tuple[Holding, int]:
+    """Compares a holding with the register: what may not be trained on any more leaves it, features and all. Returns
+    what is left, and how many left. To be done daily at least (`holding.FRESH`), by whoever may write the folder. A
+    work that became trainable since is not added. Raises BadHolding.
+    """
+    before, checked = Holding.read(folder), now().isoformat()
+    known = {(one.label.sha256, one.basis) for question in Question for one in labels.training_items(question.value)}
+    kept = [
+        place
+        for place, item in enumerate(before.items)
+        if item.instrument.startswith(LICENCE) or (item.sha256, item.instrument) in known
+    ]
+    items = tuple(before.items[place] for place in kept)
+    holding = Holding(before.institution, before.features[kept], items, checked)
+    holding.write(folder)
+    return holding, len(before.items) - len(items)
 
 
 def _described(one: TrainingItem) -> list[float]:

@@ -1,17 +1,20 @@
 """What the institutions of a federation agree on before the first round.
-A plan is one JSON object, `plan.json`, in canonical form (sorted keys, no spaces, UTF-8; numbers with a fraction as
-text), so that everybody computes the same SHA-256 over it. Each institution keeps its own copy and takes part in
+A plan is one JSON object, `plan.json`, in canonical form (RFC 8785, as the log's; numbers with a fraction as text), so
+that everybody computes the same SHA-256 over it. Each institution keeps its own copy and takes part in
 nothing that names another digest: the coordinator cannot change the rules on the way.
 """
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
+
+from ledger import jcs
 
 VERSION: Final = 1
 TRAIN: Final = "train"  # the purpose of consent that training needs (policy.models.Purpose.TRAIN)
@@ -74,7 +77,9 @@ class Statistics:
 @dataclass(frozen=True)
 class Plan:
     """See the module. features: name and version of what the vectors are (`features.NAME`). mean, scale: of each
-    feature, from a public reference set, so that no institution's statistics are needed for them.
+    feature, from a public reference set, so that no institution's statistics are needed for them. reference: SHA-256,
+    hex, of the coordinator's own examples (`holding.Holding.digest`), which robust rounds are judged by; "" where the
+    plan does not bind them.
     """
 
     name: str
@@ -86,6 +91,7 @@ class Plan:
     training: Training = Training()
     statistics: Statistics = Statistics()
     purpose: str = TRAIN
+    reference: str = ""
 
     @property
     def size(self) -> int:
@@ -132,6 +138,7 @@ class Plan:
             training=Training(**_numbers(told["training"])),
             statistics=Statistics(**_numbers(told["statistics"])),
             purpose=str(told["purpose"]),
+            reference=str(told["reference"]),
         )
         plan.check()
         return plan
@@ -141,20 +148,34 @@ class Plan:
         names = [one.name for one in self.participants]
         if len(set(names)) != len(names) or len(names) < 2 or not all(_NAME.fullmatch(name) for name in names):
             raise ValueError("a federation has two institutions or more, each with a name of its own (a-z, 0-9, -)")
+        training, told = self.training, self.statistics
+        numbers = (training.pull, training.decay, training.clip, training.gate, told.epsilon, told.edge)
+        if not all(map(math.isfinite, (*numbers, *self.mean, *self.scale))):
+            raise ValueError("every number is a finite one")
         if len(self.mean) != len(self.scale) or not self.mean or min(self.scale) <= 0:
             raise ValueError("each feature has a mean and a scale above zero")
-        training = self.training
         if not 1 <= training.quorum <= len(names) or training.rounds < 1 or training.clip <= 0:
             raise ValueError("quorum, rounds and clip must be possible")
+        if min(training.pull, training.decay, training.gate, training.tolerated) < 0 or told.edge <= 0:
+            raise ValueError(
+                "pull, decay, gate and how many are tolerated are not below zero, and the edge is above it"
+            )
         if self.aggregation is Aggregation.SECRET and len(names) < 3:
             raise ValueError("the sum of two tells each what the other sent: secret aggregation needs three")
-        if self.statistics.epsilon <= 0 or self.statistics.per_work < 1 or self.statistics.bins < 2:
+        if told.epsilon <= 0 or told.per_work < 1 or told.bins < 2:
             raise ValueError("counts need an epsilon above zero, a bound and two bins")
 
 
 def canonical(value: Any) -> bytes:
-    """Sorted keys, no spaces, UTF-8, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    """RFC 8785, as in the log: sorted keys, no spaces, UTF-8, whole numbers. Raises ValueError."""
+    return jcs.encode(_listed(value))
+
+
+def _listed(value: Any) -> Any:
+    """With lists for tuples, which JSON has not."""
+    if isinstance(value, Mapping):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def decimal(value: float) -> str:

@@ -23,7 +23,7 @@ Counts = npt.NDArray[np.int64]
 Uniform = Callable[[], float]  # a number in [0, 1)
 
 
-def _uniform() -> float:
+def uniform_draw() -> float:
     return secrets.randbits(53) / (1 << 53)
 
 
@@ -57,7 +57,7 @@ def counted(logits: Vector, labels: Vector, works: Sequence[str], agreed: Statis
     return Histogram(*(np.histogram(inside[rows], edges)[0].astype(np.int64) for rows in (real, made)))
 
 
-def released(exact: Histogram, agreed: Statistics, uniform: Uniform = _uniform) -> Histogram:
+def released(exact: Histogram, agreed: Statistics, uniform: Uniform = uniform_draw) -> Histogram:
     """The counts with noise: ε-differentially private per work. uniform: for tests only."""
     scale = agreed.per_work / agreed.epsilon
 

@@ -1,7 +1,9 @@
 """Rounds enter the register: checked again from the first signature to the last digest, then a row and its entry.
 The coordinator works outside the service and is not believed: every statement's signature is verified against the plan,
-every participant's declared purpose is looked at, and a round must continue from the model that the one before it ended
-with.
+every participant's declared purpose is looked at, a round must continue from the model that the one before it ended
+with, and it needs its quorum. A round with robust aggregation is played again from the updates that were signed for, on
+the reference that the plan binds, and must give the same verdicts and the same model. A round with secret aggregation
+cannot be: of its sum the coordinator alone tells.
 """
 
 import hashlib
@@ -12,9 +14,10 @@ from django.db import IntegrityError, transaction
 
 from core.canonical import Json
 from core.problems import Conflict, Problem
-from detection.federation import contribution, records, rounds
+from detection.federation import contribution, records, release, rounds, simulation
 from detection.federation.contribution import BadContribution
-from detection.federation.plan import BadPlan, Plan, decimal
+from detection.federation.holding import BadHolding, Holding
+from detection.federation.plan import Aggregation, BadPlan, Plan, decimal
 from detection.federation.records import BadRecord, Record
 from detection.federation.rounds import Outcome, Verdict
 from detection.models import FederationRound
@@ -46,10 +49,11 @@ def record_all(folder: Path) -> list[FederationRound]:
     """
     plan = plan_in(folder)
     known = set(_rows(plan).values_list("number", flat=True))
-    made = [record_round(plan, _read(folder, number)) for number in records.kept(folder) if number not in known]
+    waiting = [number for number in records.kept(folder) if number not in known]
+    made = [record_round(plan, _read(folder, number), folder) for number in waiting]
     released = folder / "statistics.json"
     if released.exists() and plan.training.rounds + 1 not in known:
-        made.append(record_release(plan, released.read_bytes(), _who_released(released)))
+        made.append(record_release(plan, released))
     return made
 
 
@@ -61,11 +65,16 @@ def plan_in(folder: Path) -> Plan:
         raise Refused(f"{error}.") from error
 
 
-def record_round(plan: Plan, record: Record) -> FederationRound:
-    """One round and its entry, both or neither. Raises Refused, Conflict if it is recorded already."""
+def record_round(plan: Plan, record: Record, folder: Path) -> FederationRound:
+    """One round and its entry, both or neither. folder: of the coordinator, with what was handed in. Raises Refused,
+    Conflict if it is recorded already.
+    """
     before = _last(plan)
     _check_order(plan, record, before)
     contributions = [_checked(plan, record, verdict) for verdict in record.verdicts]
+    _check_quorum(plan, record)
+    if plan.aggregation is Aggregation.ROBUST:
+        _check_played(plan, record, folder)
     row = FederationRound(
         federation=plan.name,
         plan=record.plan,
@@ -81,12 +90,15 @@ def record_round(plan: Plan, record: Record) -> FederationRound:
     return _saved(row, before)
 
 
-def record_release(plan: Plan, statistics: bytes, participants: list[str]) -> FederationRound:
-    """That noisy counts were released, by whom, and what it cost. Raises Refused before the last round, Conflict."""
+def record_release(plan: Plan, statistics: Path) -> FederationRound:
+    """That noisy counts were released, by whom, and what it cost. Raises Refused before the last round, or for counts
+    that an institution did not sign; Conflict.
+    """
     before = _last(plan)
     if before is None or before.number != plan.training.rounds:
         raise Refused("Statistics are released once, after the last round.")
-    released = hashlib.sha256(statistics).hexdigest()
+    participants = _who_released(plan, statistics, before.after)
+    released = hashlib.sha256(statistics.read_bytes()).hexdigest()
     row = FederationRound(
         federation=plan.name,
         plan=plan.digest(),
@@ -198,8 +210,55 @@ def _read(folder: Path, number: int) -> Record:
         raise Refused(f"Its file cannot be read: {error}.") from error
 
 
-def _who_released(statistics: Path) -> list[str]:
+def _who_released(plan: Plan, statistics: Path, model: str) -> list[str]:
     try:
-        return list(records.statistics(statistics))
-    except BadRecord as error:
-        raise Refused(f"Its file cannot be read: {error}.") from error
+        told = records.releases(statistics)
+        for name, signed in told.items():
+            release.check(signed, plan, model)
+            if signed.release.participant != name:
+                raise Refused(f"What {name} is said to have released was signed by somebody else.")
+    except (BadRecord, BadContribution) as error:
+        raise Refused(f"The counts cannot be recorded: {error}.") from error
+    return list(told)
+
+
+def _check_quorum(plan: Plan, record: Record) -> None:
+    answered = [one for one in record.verdicts if one.outcome is not Outcome.MISSING]
+    least = plan.training.quorum if plan.aggregation is Aggregation.ROBUST else max(2, plan.training.quorum)
+    if not record.void and len(answered) < least:
+        raise Refused(f"{len(answered)} answered, and the plan asks for {least}: the model may not move.")
+
+
+def _check_played(plan: Plan, record: Record, folder: Path) -> None:
+    """That the agreed code comes to the same verdicts and the same model. Raises Refused."""
+    try:
+        model = records.model_after(folder, record.round - 1) if record.round > 1 else rounds.blank(plan)
+        updates = records.updates_of(folder, record.round)
+        reference = _reference(plan, folder)
+        if sorted(updates) != sorted(record.handed):
+            raise Refused("What was signed for and the updates that were kept are not of the same institutions.")
+        for name, handed in record.handed.items():
+            contribution.check_update(handed.statement, updates[name], handed.salt)
+    except (BadRecord, BadHolding, BadContribution, OSError, ValueError) as error:
+        raise Refused(f"It cannot be played again: {error}.") from error
+    if contribution.model_digest(model) != record.before:
+        raise Refused("The model that it is said to start from is not the one that was kept.")
+    again = simulation.again_played(plan, folder, record, model, reference)
+    same = [(one.participant, one.outcome, one.reason) for one in again.verdicts]
+    if same != [(one.participant, one.outcome, one.reason) for one in _as_planned(plan, record)]:
+        raise Refused("Playing it again gives other verdicts on what was handed in.")
+    if (again.void, contribution.model_digest(again.model)) != (record.void, record.after):
+        raise Refused("Playing it again gives another model.")
+
+
+def _as_planned(plan: Plan, record: Record) -> list[Verdict]:
+    told = {one.participant: one for one in record.verdicts}
+    return [told[one.name] for one in plan.participants]
+
+
+def _reference(plan: Plan, folder: Path) -> rounds.Examples:
+    """Raises BadHolding, also for another reference than the plan binds."""
+    holding = Holding.read(folder / "reference")
+    if plan.reference and holding.digest() != plan.reference:
+        raise BadHolding("the reference is not the one that the plan names")
+    return holding.training(plan)[0]

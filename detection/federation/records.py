@@ -1,7 +1,8 @@
 """What the coordinator keeps of each round, for the register and for whoever plays it again.
 `rounds/0001.json`, canonical: federation, plan, round, aggregation, digests of the model before and after, whether it
-was void, and for each participant outcome, reason, statement and signature. `rounds/0001.model` and, with robust
-aggregation, `rounds/0001-<participant>.update` hold little-endian float64 values.
+was void, and for each participant outcome, reason, statement, signature and, with robust aggregation, the salt of the
+update's digest. `rounds/0001.model` and, with robust aggregation, `rounds/0001-<participant>.update` hold little-endian
+float64 values. `statistics.json`: for each participant the signed release of its counts.
 """
 
 import json
@@ -10,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from detection.federation import release
 from detection.federation.contribution import Statement, model_digest
 from detection.federation.contribution import read as read_statement
 from detection.federation.plan import Plan, canonical, decimal
 from detection.federation.privacy import Histogram
+from detection.federation.release import Signed
 from detection.federation.rounds import Outcome, Round, Vector, Verdict, as_bytes, from_bytes
 
 
@@ -25,10 +26,11 @@ class BadRecord(ValueError):
 
 @dataclass(frozen=True)
 class Handed:
-    """A statement with its signature, as the coordinator received it."""
+    """A statement with its signature, as the coordinator received it. salt: b"" where it did not see the update."""
 
     statement: Statement
     signature: bytes
+    salt: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Record:
         }
         if handed := self.handed.get(verdict.participant):
             told["statement"] = handed.statement.canonical().decode()
-            told["signature"] = handed.signature.hex()
+            told |= {"signature": handed.signature.hex(), "salt": handed.salt.hex()}
         return told
 
 
@@ -134,16 +136,31 @@ def model_after(folder: Path, number: int) -> Vector:
         raise BadRecord(f"the model after round {number} is missing") from error
 
 
-def statistics(path: Path) -> dict[str, Histogram]:
-    """The noisy counts, by institution. Raises BadRecord."""
+def keep_releases(path: Path, told: Mapping[str, Signed]) -> None:
+    whole(
+        path,
+        canonical(
+            {
+                name: {"statement": one.release.canonical().decode(), "signature": one.signature.hex()}
+                for name, one in told.items()
+            }
+        ),
+    )
+
+
+def releases(path: Path) -> dict[str, Signed]:
+    """What each institution signed, by its name; not yet checked. Raises BadRecord."""
     try:
         told = json.loads(path.read_bytes())
-        return {
-            str(name): Histogram(*(np.array(one[kind], dtype=np.int64) for kind in ("real", "made")))
-            for name, one in told.items()
-        }
+        read = (release.read(str(one["statement"]).encode(), bytes.fromhex(one["signature"])) for one in told.values())
+        return dict(zip(map(str, told), read, strict=True))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadRecord(f"the statistics cannot be read: {error}") from error
+
+
+def statistics(path: Path) -> dict[str, Histogram]:
+    """The noisy counts, by institution. Raises BadRecord."""
+    return {name: signed.release.counts for name, signed in releases(path).items()}
 
 
 def updates_of(folder: Path, number: int) -> dict[str, Vector]:
@@ -157,4 +174,5 @@ def _verdict(told: Mapping[str, Any]) -> Verdict:
 
 
 def _handed(told: Mapping[str, Any]) -> Handed:
-    return Handed(read_statement(str(told["statement"]).encode()), bytes.fromhex(told["signature"]))
+    statement = read_statement(str(told["statement"]).encode())
+    return Handed(statement, bytes.fromhex(told["signature"]), bytes.fromhex(told["salt"]))

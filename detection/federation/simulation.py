@@ -36,13 +36,16 @@ class Simulation:
             model = played.model
         return model
 
-    def rounds(self) -> Iterator[tuple[Record, Round]]:
-        """Each round as the coordinator would record it, and what came out."""
+    def rounds(self, folder: Path | None = None) -> Iterator[tuple[Record, Round]]:
+        """Each round as the coordinator would record it, and what came out. folder: to keep them in, as it would."""
         model = rounds.blank(self.plan)
         for number in range(1, self.plan.training.rounds + 1):
             handed, updates, refused = self._answers(number, model)
             played = rounds.play(model, updates, self.reference, self.plan, refused)
-            yield records.record_of(self.plan, number, model, played, handed), played
+            record = records.record_of(self.plan, number, model, played, handed)
+            if folder is not None:
+                records.keep(folder, record, played.model, updates)
+            yield record, played
             model = played.model
 
     def _answers(self, number: int, model: Vector) -> tuple[dict[str, Handed], dict[str, Vector], dict[str, str]]:
@@ -59,7 +62,7 @@ class Simulation:
             except BadContribution as error:
                 refused[error.participant] = error.reason
                 continue
-            handed[name] = Handed(answer.statement, answer.signature)
+            handed[name] = Handed(answer.statement, answer.signature, answer.salt)
             tamper = self.tampering.get(name)
             updates[name] = tamper(number, model, answer.update) if tamper else answer.update
         return handed, updates, refused
@@ -79,10 +82,15 @@ def replay(plan: Plan, folder: Path, reference: Examples) -> list[tuple[int, boo
     model, told = rounds.blank(plan), []
     for number in records.kept(folder):
         record, after = records.read(folder, number), records.model_after(folder, number)
-        updates = records.updates_of(folder, number)
-        refused = {one.participant: one.reason for one in record.verdicts if one.participant not in updates}
-        refused = {name: reason for name, reason in refused.items() if reason != "no_answer"}
-        again = rounds.play(model, updates, reference, plan, refused).model
+        again = again_played(plan, folder, record, model, reference).model
         told.append((number, bool(np.array_equal(again, after)) and contribution.model_digest(after) == record.after))
         model = after
     return told
+
+
+def again_played(plan: Plan, folder: Path, record: Record, model: Vector, reference: Examples) -> Round:
+    """A robust round as the agreed code plays it, from `model` and what the coordinator kept as handed in."""
+    updates = records.updates_of(folder, record.round)
+    refused = {one.participant: one.reason for one in record.verdicts if one.participant not in updates}
+    refused = {name: reason for name, reason in refused.items() if reason != "no_answer"}
+    return rounds.play(model, updates, reference, plan, refused)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from detection.federation import contribution, privacy, rounds
-from detection.federation.contribution import Statement
-from detection.federation.holding import Holding, key_of
+from core.clock import now
+from detection.federation import contribution, privacy, release, rounds
+from detection.federation.contribution import BadContribution, Statement
+from detection.federation.holding import FRESH, Holding, key_of, new_file, private
 from detection.federation.plan import Plan, canonical
-from detection.federation.privacy import Histogram
+from detection.federation.release import Release, Signed
 from detection.federation.rounds import Vector
 
 
@@ -42,7 +43,7 @@ class Institution:
 
     def contribute(self, plan_digest: str, number: int, model: Vector) -> HandedIn:
         """Its part of round `number`, starting from `model`. Raises Declined."""
-        plan, holding = self._agreed(plan_digest), Holding.read(self.folder)
+        plan, holding = self._agreed(plan_digest), self._holding()
         if model.shape != (plan.size,) or not np.isfinite(model).all():
             raise Declined("the model is not one of this plan")
         if not 1 <= number <= plan.training.rounds:
@@ -65,25 +66,62 @@ class Institution:
         )
         return HandedIn(update, salt, statement, contribution.sign(statement, key_of(self.folder)))
 
-    def release(
-        self, plan_digest: str, model: Vector, uniform: Callable[[], float] = privacy._uniform
-    ) -> tuple[str, Histogram]:
-        """Its name, and the noisy counts of its held-out pictures under `model`. Asked again for the same plan, it
-        gives the same counts again, so that the privacy budget is spent once. Raises Declined.
+    def release(self, plan_digest: str, model: Vector, uniform: Callable[[], float] = privacy.uniform_draw) -> Signed:
+        """The noisy counts of its held-out pictures under `model`, signed. Asked again for the same plan, it gives the
+        same counts again. Noise is drawn for a plan once: who draws has claimed it before, so of two that ask at the
+        same moment one is declined, and so is everybody after a draw that did not end. Raises Declined.
         """
-        plan, holding = self._agreed(plan_digest), Holding.read(self.folder)
+        plan = self._agreed(plan_digest)
+        if model.shape != (plan.size,) or not np.isfinite(model).all():
+            raise Declined("the model is not one of this plan")
         kept = self.folder / f"released-{plan_digest[:16]}.json"
         if kept.exists():
-            told = json.loads(kept.read_bytes())
-            return holding.institution, Histogram(np.array(told["real"]), np.array(told["made"]))
+            return _kept(kept)
+        holding = self._holding()
+        try:
+            new_file(kept.with_suffix(".claimed"), b"")
+        except FileExistsError as error:
+            if kept.exists():
+                return _kept(kept)
+            raise Declined(
+                "the counts of this plan are being drawn, or a draw did not end; none is made twice"
+            ) from error
         given, works = holding.held_out(plan)
         exact = privacy.counted(rounds.logits(model, given), given.labels, works, plan.statistics)
         noisy = privacy.released(exact, plan.statistics, uniform)
-        kept.write_bytes(canonical({"real": noisy.real.tolist(), "made": noisy.made.tolist()}))
-        return holding.institution, noisy
+        told = Release(
+            federation=plan.name,
+            plan=plan_digest,
+            participant=holding.institution,
+            model=contribution.model_digest(model),
+            real=tuple(noisy.real.tolist()),
+            made=tuple(noisy.made.tolist()),
+        )
+        signed = release.sign(told, key_of(self.folder))
+        private(kept, canonical({"statement": told.canonical().decode(), "signature": signed.signature.hex()}))
+        return signed
+
+    def _holding(self) -> Holding:
+        """Raises Declined where nobody knows any more whether its items may be used."""
+        holding = Holding.read(self.folder)
+        if holding.is_stale(now()):
+            hours = int(FRESH.total_seconds() // 3600)
+            raise Declined(
+                f"its items were not compared with the register within {hours} hours (manage.py federation recheck)"
+            )
+        return holding
 
     def _agreed(self, digest: str) -> Plan:
         plan = Plan.read(self.folder / "plan.json")
         if plan.digest() != digest:
             raise Declined("this is not the plan that was agreed to")
         return plan
+
+
+def _kept(path: Path) -> Signed:
+    """What was released before. Raises Declined."""
+    try:
+        told = json.loads(path.read_bytes())
+        return release.read(str(told["statement"]).encode(), bytes.fromhex(told["signature"]))
+    except (BadContribution, OSError, ValueError, KeyError, TypeError) as error:
+        raise Declined("what was released before cannot be read, and nothing is drawn twice") from error

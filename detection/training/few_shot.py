@@ -21,7 +21,6 @@ from scipy import optimize, special, stats
 
 from core.problems import Problem
 from detection import metrics
-from detection.drift import holm
 from detection.metrics import Array
 
 FEATURES: Final = "few_shot_features"
@@ -224,7 +223,7 @@ def compared(parent: Head, child: Head, reference: Examples) -> list[Change]:
         against = ~real if real[mine].any() else real
         rates = [(scores[mine] >= at) for scores in (before, after)] if real[mine].any() else None
         told.append(_change(name, [(s[mine], s[against]) for s in (before, after)], bool(real[mine].any()), rates))
-    corrected = holm([one.p for one in told])
+    corrected = metrics.holm([one.p for one in told])
     return [Change(**{**vars(one), "p": p}) for one, p in zip(told, corrected, strict=True)]
 
 

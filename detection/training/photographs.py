@@ -1,4 +1,4 @@
-"""Photographs as the makers of edits want them: luma, reduced so far that the file's own JPEG history is gone."""
+"""Photographs as the makers of edits want them: reduced so far that the file's own JPEG history is gone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from PIL import Image
 
 from detection.training import data
 from detection.training.sources import SOURCES, Use
-from detection.training.splicing import Luma
+from detection.training.splicing import Pixels
 
 SCALE = 0.75
 LEAST_SIDE = 224  # pixels, after that
@@ -19,27 +19,27 @@ PHOTOGRAPHS = tuple(one for one in SOURCES if not one.generator and not one.draw
 
 @dataclass(frozen=True)
 class Photograph:
-    """luma: uint8 (H, W). source: its publisher. name: unique, tells the source."""
+    """pixels: uint8 (H, W, 3). source: its publisher. name: unique, tells the source."""
 
-    luma: npt.NDArray[np.uint8]
+    pixels: npt.NDArray[np.uint8]
     source: str
     name: str
 
-    def crop(self, side: int, rng: np.random.Generator) -> Luma:
+    def crop(self, side: int, rng: np.random.Generator) -> Pixels:
         """A square at random, float32. side: at most LEAST_SIDE, or what the photograph has."""
-        top, left = (int(rng.integers(0, edge - side + 1)) for edge in self.luma.shape)
-        return self.luma[top : top + side, left : left + side].astype(np.float32)
+        top, left = (int(rng.integers(0, edge - side + 1)) for edge in self.pixels.shape[:2])
+        return self.pixels[top : top + side, left : left + side].astype(np.float32)
 
 
 def photographs(root: Path, use: Use | None = None) -> list[Photograph]:
     """Those that have been fetched (`data`); what is too small is left out. use: only sources of this use."""
     found = []
     for item in data.items(root, [one for one in PHOTOGRAPHS if use in (None, one.use)]):
-        grey = Image.fromarray(data.read(item)).convert("L")
-        size = (round(grey.width * SCALE), round(grey.height * SCALE))
+        read = Image.fromarray(data.read(item))
+        size = (round(read.width * SCALE), round(read.height * SCALE))
         if min(size) >= LEAST_SIDE:
-            luma = np.asarray(grey.resize(size, Image.Resampling.LANCZOS))
-            found.append(Photograph(luma, item.source, item.group))
+            pixels = np.asarray(read.resize(size, Image.Resampling.LANCZOS))
+            found.append(Photograph(pixels, item.source, item.group))
     return found
 
 

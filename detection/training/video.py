@@ -4,7 +4,9 @@ Every figure is of clips whose source, or whose generator, the net of that figur
 trained on everything; its calibration is fitted on the logits that the held-out nets gave.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from detection import calibration
+from detection import calibration, membership
 from detection.calibration import Calibration, Domain, Rate
 from detection.clips import FRAMES, MIN_SIDE
 from detection.detectors.video.changes import NAMES
-from detection.evaluation import tables
+from detection.evaluation import conformal, tables
 from detection.evaluation.harness import Scored, of
 from detection.evaluation.suite import Item, generators, sources
 from detection.network import write_manifest
@@ -32,8 +35,10 @@ Array = npt.NDArray[np.float32]
 Say = Callable[[str], None]
 DETECTOR = Path(__file__).resolve().parent.parent / "detectors" / "video"
 CALIBRATION, FRAMES_CALIBRATION = "calibration.json", "frames.calibration.json"
+NETS = Path("features") / "video-nets"
+SPLITS = ("leave_one_source_out", "leave_one_generator_out")
 HIDDEN = 12
-STEPS = 250
+STEPS, BATCH, RATE = 600, 256, 1e-2
 LIMIT = 4.0  # spreads
 
 
@@ -81,22 +86,38 @@ def fitted(data: Data, train: Sequence[int], *, seed: int = 0) -> Temporal:
     """A net trained on the windows of the items `train`; the same for the same data and seed."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    mask = data.of(train)
+    random, mask = np.random.default_rng(seed), data.of(train)
     x, y = data.windows.changes[mask], data.labels[mask].astype(np.float32)
-    weight = torch.from_numpy(_balanced(data, mask))
+    share = _balanced(data, mask).astype(np.float64)
     flat = x.reshape(-1, x.shape[-1])
     net = Temporal(np.median(flat, axis=0), (flat.std(axis=0) + 1e-3).astype(np.float32))
-    optimiser = torch.optim.Adam(net.parameters(), lr=1e-2, weight_decay=1e-3)
+    optimiser = torch.optim.Adam(net.parameters(), lr=RATE, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     inputs, wanted = torch.from_numpy(x), torch.from_numpy(y * 0.9 + 0.05)
     net.train()
-    for step in range(STEPS):
-        for group in optimiser.param_groups:
-            group["lr"] = 1e-2 * 0.5 * (1 + float(np.cos(np.pi * step / STEPS)))
-        told, _ = net(inputs + 0.1 * torch.randn_like(inputs) * net.scale)
-        loss = (nn.functional.binary_cross_entropy_with_logits(told, wanted, reduction="none") * weight).sum()
+    for _ in range(STEPS):
+        drawn = torch.from_numpy(random.choice(len(share), BATCH, p=share / share.sum()))
+        chosen = inputs[drawn]
+        told, _ = net(chosen + 0.1 * torch.randn_like(chosen) * net.scale)
+        loss = nn.functional.binary_cross_entropy_with_logits(told, wanted[drawn])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+        schedule.step()
+    return net.eval()
+
+
+def kept(data: Data, train: Sequence[int], folder: Path, *, seed: int) -> Temporal:
+    """As `fitted`, and kept in `folder`, so that what `train` fitted `evaluate` need not fit again."""
+    told = hashlib.sha256(repr((seed, STEPS, BATCH, RATE, sorted(train))).encode())
+    told.update(data.windows.changes.tobytes() + data.labels.tobytes())
+    path = folder / f"{told.hexdigest()[:16]}.safetensors"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(fitted(data, train, seed=seed).state_dict(), path)
+    width = data.windows.changes.shape[-1]
+    net = Temporal(np.zeros(width, np.float32), np.ones(width, np.float32))
+    net.load_state_dict(load_file(path))
     return net.eval()
 
 
@@ -128,17 +149,17 @@ def scored(net: Temporal, data: Data, items: Sequence[int], held_out: str) -> li
     return found
 
 
-def held_out(data: Data, *, seed: int = 0) -> dict[str, list[list[Scored]]]:
+def held_out(data: Data, folder: Path, *, seed: int = 0) -> dict[str, list[list[Scored]]]:
     """By split, the scores of each net: every generator left out in turn, with a share of the real clips; and every
     source of real clips, with a third of the generators. No clip of any figure was seen by its net, nor anything of its
-    source or generator.
+    source or generator. folder: of nets that were fitted before.
     """
     splits = {
         "leave_one_generator_out": list(leave_one_generator_out(data.items, seed=seed)),
         "leave_one_source_out": _sources_and_generators(data.items),
     }
     return {
-        name: [scored(fitted(data, one.train, seed=seed), data, one.test, one.held_out) for one in of_kind]
+        name: [scored(kept(data, one.train, folder, seed=seed), data, one.test, one.held_out) for one in of_kind]
         for name, of_kind in splits.items()
     }
 
@@ -192,35 +213,59 @@ def rows(told: Mapping[str, list[list[Scored]]], made: Calibration) -> list[dict
 # --- The commands -----------------------------------------------------------------------------------------------------
 
 
-def train(root: Path, say: Say, *, seed: int) -> None:
-    """The net that ships, on everything, and its calibration on what held-out nets said; into the detector's folder."""
+def train(root: Path, say: Say, *, seed: int, folder: Path = DETECTOR) -> None:
+    """The net that ships, on everything, and its calibration on what held-out nets said, into `folder`."""
     data = gathered(root, say)
-    net = fitted(data, range(len(data.items)), seed=seed)
-    to_onnx(net, (2, FRAMES - 1, len(NAMES)), DETECTOR, outputs=("logit", "steps"))
-    calibrated(held_out(data, seed=seed), data).write(DETECTOR / CALIBRATION)
-    write_manifest(DETECTOR)
+    net = kept(data, range(len(data.items)), root / NETS, seed=seed)
+    to_onnx(net, (2, FRAMES - 1, len(NAMES)), folder, outputs=("logit", "steps"))
+    calibrated(held_out(data, root / NETS, seed=seed), data).write(folder / CALIBRATION)
+    write_manifest(folder)
     say(f"temporal net on {len(data.windows.item)} stretches of {len(data.items)} clips; calibration written")
 
 
-def evaluate(root: Path, say: Say, *, seed: int) -> None:
+def evaluate(root: Path, say: Say, *, seed: int, folder: Path = DETECTOR) -> None:
     """`evaluation.json`, of the changes and of the frames, and the frames' calibration."""
     data = gathered(root, say)
-    made = Calibration.read(DETECTOR / CALIBRATION)
-    found = rows(held_out(data, seed=seed), made)
+    made = Calibration.read(folder / CALIBRATION)
+    told = held_out(data, root / NETS, seed=seed)
+    found = rows(told, made)
     made.with_error_rates([_rate(row) for row in found if row["split"] == "leave_one_source_out"]).write(
-        DETECTOR / CALIBRATION
+        folder / CALIBRATION
     )
     frames = video_frames.scored(root, data.items, say)
     of_frames = video_frames.calibrated(frames)
     frame_rows = video_frames.rows(frames, of_frames)
-    of_frames.with_error_rates([_rate(row) for row in frame_rows if row["n_real"]]).write(DETECTOR / FRAMES_CALIBRATION)
-    write_manifest(DETECTOR)
+    of_frames.with_error_rates([_rate(row) for row in frame_rows if row["n_real"]]).write(folder / FRAMES_CALIBRATION)
+    write_manifest(folder)
     tables.write(
-        DETECTOR, command="manage.py evaluate video", seed=seed, rows=[*found, *frame_rows],
+        folder, command="manage.py evaluate video", seed=seed, rows=[*found, *frame_rows],
         data=tables.data_rows(manifest(root, video_clips.every_source())), calibration=made.id,
-        threshold=made.threshold, notes=NOTES,
+        threshold=made.threshold, notes=NOTES, membership=_membership(root, data, told, seed),
+        coverage=conformal.coverage(*(itertools.chain.from_iterable(told[split]) for split in SPLITS)),
     )  # fmt: skip
     say(f"{len(found)} rows of the changes, {len(frame_rows)} of the frames")
+
+
+def _membership(root: Path, data: Data, told: Mapping[str, list[list[Scored]]], seed: int) -> dict[str, Any]:
+    """Whether the shipped net's scores tell the clips that it was trained on from those that a net had not seen."""
+    every = range(len(data.items))
+    seen = of(scored(kept(data, every, root / NETS, seed=seed), data, every, ""))
+    outside = [*_left_out(told["leave_one_source_out"], synthetic=False),
+               *_left_out(told["leave_one_generator_out"], synthetic=True)]  # fmt: skip
+    return membership.attack(
+        [one.score for one in seen], [int(one.item.synthetic) for one in seen],
+        [one.score for one in outside], [int(one.item.synthetic) for one in outside], seed=seed,
+    )  # fmt: skip
+
+
+def _left_out(nets: Iterable[Sequence[Scored]], *, synthetic: bool) -> list[Scored]:
+    """Each clip as it is, by the first net that had not seen its source or generator."""
+    first: dict[Item, Scored] = {}
+    for net in nets:
+        for one in of(net, synthetic=synthetic):
+            if synthetic or one.item.source == one.held_out:
+                first.setdefault(one.item, one)
+    return list(first.values())
 
 
 def gathered(root: Path, say: Say) -> Data:

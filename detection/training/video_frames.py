@@ -6,6 +6,7 @@ detector's: the 90th percentile over the frames.
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ import numpy.typing as npt
 from detection import calibration
 from detection.calibration import Calibration, Domain
 from detection.detectors.synthetic_image import detector as still_detector
-from detection.detectors.synthetic_image import front
 from detection.evaluation import tables
 from detection.evaluation.conditions import CONDITIONS
 from detection.evaluation.harness import AS_IS, Scored, of
@@ -24,10 +24,11 @@ from detection.evaluation.suite import Item
 from detection.network import MODEL, opened
 from detection.training.sources import SOURCES, Use
 from detection.training.video_clips import PANNED, film
+from detection.weighing import unlike
 
 FRAMES = 4  # of a clip, as many as the detector takes at most
 HIGH = 0.9
-TOWER, DETECTOR_OF_STILLS = still_detector.TOWER, still_detector.HERE
+DETECTOR_OF_STILLS = still_detector.HERE
 MEASURED = (AS_IS, "jpeg_70")
 
 
@@ -35,28 +36,35 @@ def scored(root: Path, items: Sequence[Item], say: Callable[[str], None]) -> lis
     """Every clip that is no pan and of no wheel the net was trained on, under each condition. Raises Problem where the
     still net is not installed. What the tower says of a frame is kept under root/features; the head is quick.
     """
-    head = opened(DETECTOR_OF_STILLS / MODEL)
+    head, known = opened(DETECTOR_OF_STILLS / MODEL), Calibration.read(DETECTOR_OF_STILLS / "calibration.json")
     found = []
     chosen = [item for item in items if item.source != PANNED and not _was_trained_on(item)]
     for number, item in enumerate(chosen, 1):
-        kept = root / "features" / "video-frames" / f"{hashlib.sha256(item.group.encode()).hexdigest()[:16]}.npz"
+        kept = root / "features" / "video-frames-later" / f"{hashlib.sha256(item.group.encode()).hexdigest()[:16]}.npz"
         if not kept.exists():
             say(f"frames of {number} of {len(chosen)}: {item.group}")
             _keep(kept, _tokens(item))
         with np.load(kept, allow_pickle=False) as told:
             for condition in MEASURED:
-                logits = head.run(told[condition].astype(np.float32))[:, 0]
-                found.append(Scored(item, condition, float(np.quantile(logits, HIGH))))
+                found.append(Scored(item, condition, _score(head.outputs(told[condition].astype(np.float32)), known)))
     return found
+
+
+def _score(told: Mapping[str, npt.NDArray[np.float32]], known: Calibration) -> float:
+    """Of a clip, NaN where the still net says nothing of any of its frames."""
+    outside = told.get(still_detector.OUTSIDE)
+    logits = next(iter(told.values()))[:, 0]
+    if outside is not None:
+        logits = logits[[not unlike(known, one) for one in outside]]
+    return float(np.quantile(logits, HIGH)) if len(logits) else math.nan
 
 
 def _tokens(item: Item) -> dict[str, npt.NDArray[np.float16]]:
     """What the tower says of FRAMES frames under each condition: (FRAMES, width)."""
-    tower = opened(TOWER)
     frames = film(item.path)
     picked = frames[np.linspace(0, len(frames) - 1, FRAMES).astype(int)]
     return {
-        condition: np.stack([tower.run(front.whole(CONDITIONS[condition](frame)))[0] for frame in picked]).astype(
+        condition: np.stack([still_detector.head_input(CONDITIONS[condition](frame))[0] for frame in picked]).astype(
             np.float16
         )
         for condition in MEASURED

@@ -25,14 +25,17 @@ SECONDS = 4.0  # of a clip
 GAP = 0.12  # seconds of silence between two utterances that are joined
 SHORTEST = 0.35  # seconds of an utterance
 QUIET = 35.0  # dB below its loudest moment, an utterance begins and ends
-PER_ENGINE = 90
+PER_ENGINE = 64
 PER_SLOW_ENGINE = {"kokoro": 39}
 # How many clips are made of one speaker, by package.
 PER_SPEAKER = {
-    "asterisk": 40,
-    "tuxpaint": 25,
+    "asterisk": 24,
+    "tuxpaint": 12,
     "ktuberling": 12,
     "klettres": 8,
+    "hedgewars": 12,
+    "gcin": 12,
+    "pocketsphinx": 12,
 }
 MANIFEST = "manifest.json"
 
@@ -91,6 +94,16 @@ _SOUNDS = "usr/share"
 _SUFFIXES = (".g722", ".ogg", ".wav", ".opus")
 # One woman recorded both languages for Asterisk; “source/folder” → speaker.
 _SAME_SPEAKER = {"asterisk/es_MX_f_Allison": "asterisk/en_US_f_Allison", "asterisk/es": "asterisk/en_US_f_Allison"}
+# (pattern, source, which part of the path is the speaker).
+_IN_FOLDERS = (
+    ("asterisk/sounds/*/**/*.g722", "asterisk", 2),
+    ("ktuberling/sounds/*/*", "ktuberling", 2),
+    ("klettres/*/*/*", "klettres", 1),
+    ("games/hedgewars/Data/Sounds/voices/*/*", "hedgewars", 5),
+    ("pocketsphinx/test/data/cards/*.wav", "pocketsphinx", 3),  # one reads playing cards
+    ("pocketsphinx/test/data/librivox/*.wav", "pocketsphinx", 3),  # another a book
+)
+_NO_VOICE = ("Robot", "Singer")  # packs of hedgewars that went through effects, or sing
 # Sounds that are no speech.
 _NO_SPEECH = ("beep", "tone", "silence", "ring", "monkeys", "spy", "tt-", "dir-multi", "fx")
 
@@ -105,15 +118,14 @@ def speakers(unpacked: Path) -> dict[str, list[Path]]:
 
 
 def _utterances(share: Path) -> Iterator[tuple[str, Path]]:
-    for path in share.glob("asterisk/sounds/*/**/*.g722"):
-        yield f"asterisk/{path.relative_to(share).parts[2]}", path
     for path in share.glob("tuxpaint/stamps/**/*_desc*.*"):
         yield f"tuxpaint/{path.stem.rpartition('_desc')[2].strip('_') or 'en'}", path
-    for path in share.glob("ktuberling/sounds/*/*"):
-        if "@" not in path.parent.name:  # the same recordings in another alphabet
-            yield f"ktuberling/{path.parent.name}", path
-    for path in share.glob("klettres/*/*/*"):
-        yield f"klettres/{path.parent.parent.name}", path
+    for pattern, source, at in _IN_FOLDERS:
+        for path in share.glob(pattern):
+            name = path.relative_to(share).parts[at]
+            if "@" not in name and name not in _NO_VOICE:  # @: the same recordings in another alphabet
+                yield f"{source}/{name}", path
+    yield from (("gcin/zh", path) for path in share.glob("gcin-voice/ogg/*/3.ogg"))
 
 
 def _recorded(folder: Path, unpacked: Path, seed: int) -> Iterator[Clip]:
@@ -123,7 +135,14 @@ def _recorded(folder: Path, unpacked: Path, seed: int) -> Iterator[Clip]:
         for index, samples in enumerate(_joined(paths, PER_SPEAKER[source], seed)):
             file = f"clips/{source}/{name}-{index:02d}.wav"
             digest = _write(folder / file, samples)
-            yield Clip(file, digest, source, _person(source, name), "", "", "", name[:2], package, licence)
+            yield Clip(
+                file, digest, source, _person(source, name), "", "", "", _language(source, name), package, licence
+            )
+
+
+def _language(source: str, name: str) -> str:
+    """Of the games' packs the folder tells a character and seldom a language."""
+    return {"hedgewars": "", "pocketsphinx": "en"}.get(source, name[:2])
 
 
 def _person(source: str, name: str) -> str:
@@ -178,6 +197,9 @@ def _package_of(source: str, name: str) -> tuple[str, str]:
         "tuxpaint": "tuxpaint-stamps-default",
         "ktuberling": "ktuberling-data",
         "klettres": "klettres-data",
+        "hedgewars": "hedgewars-data",
+        "gcin": "gcin-voice",
+        "pocketsphinx": "pocketsphinx-testdata",
     }[source]
     return wanted, next(package.licence for package in PACKAGES if package.name == wanted)
 

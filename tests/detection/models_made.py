@@ -1,5 +1,6 @@
 """Models made for these tests: tiny networks as ONNX files, cards, evaluations and whole challengers."""
 
+import hashlib
 import json
 import tempfile
 from functools import cache
@@ -14,7 +15,10 @@ from django.core.management import call_command
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-DETECTOR = "forensics"
+from detection import conditions
+
+DETECTOR = "forensics"  # for models that bring their own feeding
+LEARNED = "face"  # for those that take the place of a detector's own network
 SIDE = 16
 
 CARD: dict[str, Any] = {
@@ -65,14 +69,11 @@ def card_file(folder: Path, **changed: Any) -> Path:
     return path
 
 
-CONDITIONS = ("as_is", "jpeg90", "jpeg70", "jpeg50", "resize75", "blur1", "screenshot", "social", "crop80")
-
-
 def evaluation(**worse: float) -> dict[str, Any]:
     """What a decent detector measures. worse: figures of the row “camera / as_is” that differ."""
     rows = []
     for split, held_out in (("leave_one_source_out", "camera"), ("leave_one_generator_out", "diffusion")):
-        for condition in CONDITIONS:
+        for condition in conditions.PICTURES:
             row = {
                 "split": split,
                 "held_out": held_out,
@@ -104,7 +105,8 @@ def folder(path: Path, *, weight: float = 1.0, measured: dict[str, Any] | None =
     path.mkdir(parents=True)
     (path / "model.onnx").write_bytes(network(weight))
     card_file(path)
-    (path / "evaluation.json").write_text(json.dumps(evaluation() if measured is None else measured))
+    about = {"model_sha256": hashlib.sha256((path / "model.onnx").read_bytes()).hexdigest()}
+    (path / "evaluation.json").write_text(json.dumps(about | (evaluation() if measured is None else measured)))
     answer = weight * net.parity_input(7, [1, 3, SIDE, SIDE]).mean(axis=(2, 3)).mean(axis=1, keepdims=True)
     net.write_fixture(path / "parity.json", {"logit": answer}, seed=7, shape=[1, 3, SIDE, SIDE])
     net.write_manifest(path)

@@ -6,30 +6,26 @@ import pickle
 import shutil
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 from PIL import Image
 
 from accounts.models import User
 from core.problems import Problem
-from detection import adapters, brought, brought_detector, network, versions
+from detection import adapters, brought, brought_detector, measuring, network, registry, versions, wording
+from detection.calibration import Calibration, Domain
 from detection.detectors import Answer, Media
 from detection.models import ModelVersion
 from tests.detection import models_made
 from tests.detection.models_made import DETECTOR
 
-
-@pytest.fixture(autouse=True)
-def _no_models_of_others(db: None) -> Iterator[None]:
-    yield
-    shutil.rmtree(Path(settings.ASSAY_VAR) / "models", ignore_errors=True)
+pytestmark = pytest.mark.usefixtures("own_models")
 
 
 def bring(file: Path, card: Path, by: User, **options: Any) -> ModelVersion:
@@ -37,9 +33,9 @@ def bring(file: Path, card: Path, by: User, **options: Any) -> ModelVersion:
     return brought.bring(file, card, **told)
 
 
-def refusal(file: Path, card: Path, by: User) -> Problem:
+def refusal(file: Path, card: Path, by: User, **options: Any) -> Problem:
     with pytest.raises(Problem) as refused:
-        bring(file, card, by)
+        bring(file, card, by, **options)
     assert not ModelVersion.objects.exists()
     assert refused.value.status == 422 and refused.value.next_step
     return refused.value
@@ -134,6 +130,9 @@ def test_a_missing_field_of_the_card_is_named(olga: User, tmp_path: Path, field:
         ({"kind": "picture", "std": [1, 0, 1]}, "divided by zero"),
         ({"kind": "picture", "side": 10**6}, "whole number from 8"),
         ({"kind": "picture", "mean": "red"}, "three numbers"),
+        *(({"kind": "picture", "scale": scale}, "`scale` is a number") for scale in (float("nan"), "255", "abc", True)),
+        ({"kind": "picture", "mean": [0, float("nan"), 0]}, "three numbers"),
+        ({"kind": "picture", "std": [1, 1, float("inf")]}, "three numbers"),
         ({"family": "vgg"}, "aasist, sbi, univfd"),
     ],
 )
@@ -225,6 +224,8 @@ def test_a_model_is_measured_here_taken_in_gated_and_answers(olga: User, tmp_pat
     ]
 
     artefact = versions.opened(bring(file, card, olga, measured=measured))
+    scores = json.loads((artefact.folder / "reference.json").read_text())["scores"]
+    assert len(scores) == 20 and max(scores) < 0  # every real file, dark as they are
     network.opened.cache_clear()  # once a process: in service, one examination
     for level, answer in ((200, Answer.SIGNALS), (20, Answer.NO_SIGNALS)):
         picture = tmp_path / f"{level}.png"
@@ -232,6 +233,21 @@ def test_a_model_is_measured_here_taken_in_gated_and_answers(olga: User, tmp_pat
         found = brought_detector.analyze(Media(picture, "image/png", tmp_path, model=artefact.folder))
         assert [(one.answer, one.signal) for one in found] == [(answer, "brought_edited")]
         assert found[0].calibration.startswith("cal-")
+        assert wording.error_rate_words(found[0].details["error_rates"]).startswith("Measured on files it had not seen")
+
+
+def test_the_rates_of_a_measured_model_count_no_file_twice() -> None:
+    _, _, measured = models_made.measured()
+    rates = Calibration.read(measured / "calibration.json").rates()
+    assert [(rate.source, rate.n_real, rate.n_fake) for rate in rates] == [
+        *(("made_one", 0, 10), ("made_two", 0, 10), ("real_one", 10, 0), ("real_two", 10, 0))
+    ]
+    assert all(rate.tpr is None if rate.n_real else rate.fpr is None for rate in rates)
+
+
+def test_a_measured_model_wants_files_like_those_of_the_detector_it_replaces() -> None:
+    assert measuring.domain_of(registry.ROOM / "detectors" / "synthetic_image").min_side > 0
+    assert measuring.domain_of(registry.ROOM / "detectors" / "forensics") == Domain()
 
 
 def test_a_model_nobody_measured_cant_say(olga: User, tmp_path: Path) -> None:
@@ -241,3 +257,13 @@ def test_a_model_nobody_measured_cant_say(olga: User, tmp_path: Path) -> None:
     Image.new("RGB", (300, 300)).save(picture)
     found = brought_detector.analyze(Media(picture, "image/png", tmp_path, model=artefact.folder))
     assert [(one.answer, one.reason, one.llr) for one in found] == [(Answer.CANT_SAY, "not_calibrated", "")]
+
+
+def test_measurements_of_another_network_are_not_taken_in(olga: User, tmp_path: Path) -> None:
+    """Mallory's network, with what was measured of a good one, and with what she wrote herself."""
+    file, card, measured = models_made.measured()
+    assert "of another network" in refusal(onnx_file(tmp_path / "m.onnx"), card, olga, measured=measured).detail
+    forged = tmp_path / "forged"
+    shutil.copytree(measured, forged)
+    (forged / "evaluation.json").write_text(json.dumps(models_made.evaluation()))
+    assert "does not say of which" in refusal(file, card, olga, measured=forged).detail

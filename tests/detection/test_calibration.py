@@ -96,3 +96,12 @@ def test_a_changed_calibration_is_refused(change: dict[str, object], tmp_path: P
 def test_features_far_from_those_it_was_made_with_are_out_of_domain() -> None:
     domain = Domain(mean=(0.0, 10.0), scale=(1.0, 5.0), limit=3.0)
     assert domain.distance([0.5, 12.0]) < 1 < domain.limit < domain.distance([9.0, 10.0])
+
+
+def test_a_calibration_that_is_missing_and_one_that_is_damaged_are_two_things(tmp_path: Path) -> None:
+    assert Calibration.beside(tmp_path) is None
+    calibration.fit(*examples()).write(tmp_path / "frames.calibration.json")
+    assert Calibration.beside(tmp_path, "frames.calibration.json") is not None
+    (tmp_path / "frames.calibration.json").write_text("{")
+    with pytest.raises(Problem):
+        Calibration.beside(tmp_path, "frames.calibration.json")

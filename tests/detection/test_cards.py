@@ -50,10 +50,24 @@ def test_a_card_prints_each_source_apart_with_its_interval(tmp_path: Path) -> No
     assert "- Weak on blur." in page and "fake" not in page.lower()
 
 
-def test_the_worst_source_speaks_for_a_detector() -> None:
-    assert cards.worst_auc(EVALUATION) == 0.61
-    assert cards.worst_auc({"rows": []}) is None
-    assert cards.cross_source_auc(EVALUATION) == pytest.approx(0.61) and cards.cross_source_auc({"rows": []}) is None
+def test_a_card_in_a_sentence_has_its_worst_and_its_best(tmp_path: Path) -> None:
+    better = {**EVALUATION["rows"][0], "held_out": "phones", "auc": [0.9, 0.8, 1.0], "fpr": [0.0, 0.0, 0.1]}
+    (tmp_path / "evaluation.json").write_text(json.dumps({**EVALUATION, "rows": [*EVALUATION["rows"], better]}))
+    card = cards.read(written(tmp_path))
+    assert cards.in_short(card) == (
+        "On 2 sources and generators it had not seen: AUC 0.61 to 0.90, false signals in 0 to 2 % of real files."
+    )
+    assert cards.cross_source_auc(card) == pytest.approx(0.755)
+    (tmp_path / "evaluation.json").unlink()
+    assert cards.in_short(cards.read(tmp_path)) == "" and cards.cross_source_auc(cards.read(tmp_path)) is None
+
+
+def test_what_a_detector_was_made_with_stands_on_its_card(tmp_path: Path) -> None:
+    rule = cards.read(written(tmp_path, data=[], weights=[]))
+    assert "None: nothing was trained." in cards.markdown(rule)
+    photographs = {"name": "wallpapers", "version": "1.0", "licence": "CC0", "use": "train", "items": 40}
+    (tmp_path / "evaluation.json").write_text(json.dumps({**EVALUATION, "data": [photographs]}))
+    assert "| wallpapers | 1.0 | 40 | CC0 | train |" in cards.markdown(cards.read(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["summary", "cannot", "licence", "change_reason", "limits", "intended_use"])
@@ -87,6 +101,16 @@ def test_what_is_no_card_is_refused_and_runs_nothing(text: str, tmp_path: Path) 
         cards.read(tmp_path)
 
 
+def test_a_few_bytes_do_not_become_billions(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]
+    (tmp_path / "card.yaml").write_text("\n".join(lines))
+    with pytest.raises(Problem, match="not complete"):
+        cards.read(tmp_path)
+    (tmp_path / "card.yaml").write_text("summary: " + "x" * cards.LARGEST)
+    with pytest.raises(Problem, match="not complete"):
+        cards.read(tmp_path)
+
+
 def test_a_table_becomes_a_table_and_no_text_becomes_markup(tmp_path: Path) -> None:
     (tmp_path / "evaluation.json").write_text(json.dumps(EVALUATION))
     page = as_html(cards.markdown(cards.read(written(tmp_path))))
@@ -99,7 +123,7 @@ def test_every_installed_detector_has_a_whole_card_and_no_pooled_figure() -> Non
         card = cards.read(registry.ROOM / "detectors" / info.name)
         if info.calibrated:
             assert card.evaluation and cards.rows(card), info.name
-            across = cards.cross_source_auc(card.evaluation)
+            across = cards.cross_source_auc(card)
             assert info.experimental or (across is not None and across >= cards.SHIPPABLE_AUC), (info.name, across)
         page = cards.markdown(card)
         assert "pooled over" not in page and "cross-validation" not in page, info.name

@@ -48,6 +48,35 @@ def test_a_moved_part_is_found_with_its_original(quality: int | None) -> None:
     assert found.pixels > 0.2 * SIDE * SIDE
 
 
+def turned(degrees: float, size: float, *, mirrored: bool = False) -> Image.Image:
+    """Mallory turned and resized what she copied."""
+    image = Image.open(PHOTOGRAPHS / "cat.jpg").convert("RGB")
+    top, left = FROM
+    part = image.crop((left - 40, top - 40, left + SIDE + 40, top + SIDE + 40))
+    if mirrored:
+        part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    part = part.rotate(degrees, Image.Resampling.BICUBIC)
+    middle = part.crop((40, 40, 40 + SIDE, 40 + SIDE))
+    middle = middle.resize((round(SIDE * size),) * 2, Image.Resampling.BICUBIC)
+    image.paste(middle, (TO[1], TO[0] - 40))
+    return image
+
+
+@pytest.mark.parametrize(
+    ("degrees", "size", "mirrored"),
+    [(20, 1.0, False), (-30, 1.0, False), (0, 0.82, False), (10, 1.2, False), (0, 1.0, True)],
+)
+def test_a_part_that_was_turned_resized_or_mirrored_is_found_too(degrees: float, size: float, mirrored: bool) -> None:
+    found = find_copies(luma(turned(degrees, size, mirrored=mirrored)))
+    assert found.score >= 4
+    largest = found.found[0]
+    assert largest.mirrored == mirrored
+    assert max(largest.size, 1 / largest.size) == pytest.approx(max(size, 1 / size), abs=0.05)
+    marked = largest.area | largest.other
+    for row, column in (FROM, (TO[0] - 40, TO[1])):
+        assert marked[row : row + SIDE, column : column + SIDE].mean() > 0.1
+
+
 @pytest.mark.parametrize("name", ["rocket.jpg", "coffee.jpg", "cat.jpg", "deep-field.jpg"])
 def test_a_photograph_as_it_was_taken_has_no_copies(name: str) -> None:
     assert find_copies(luma(Image.open(PHOTOGRAPHS / name))).score < 1
@@ -70,7 +99,7 @@ def test_the_reading_marks_both_places(tmp_path: Path) -> None:
     marked = [(one.y * image.height, one.x * image.width) for one in reading.regions]
     for row, column in (start, end):
         assert any(row - 10 < y < row + side and column - 10 < x < column + side for y, x in marked)
-    assert (tmp_path / reading.heatmap).exists()
+    assert (tmp_path / reading.heatmap).exists() and reading.details["alternative"].startswith("The map is strongest")
 
 
 def test_a_region_is_searched_alone_and_told_in_the_whole_picture(tmp_path: Path) -> None:

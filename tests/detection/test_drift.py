@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
+from uuid import UUID
 
 import numpy as np
 import pytest
+from django.core.mail import EmailMessage
 from django.db import transaction
 from scipy import stats
 
 from accounts.models import Organisation, User
-from core.problems import Forbidden
-from detection import drift
+from core.problems import Forbidden, Problem
+from detection import drift, drift_alarms, versions
 from detection.models import DriftWindow, Finding, Run
 from ledger import log
 from ledger.events import EventType
@@ -44,14 +46,6 @@ def test_benign_windows_by_the_hundred_raise_an_alarm_no_more_often_than_promise
         windows = [random.normal(0, 1, drift.WINDOW) for _ in range(10)]
         families.append(any(one.shifted for one in drift.judge([(reference, window) for window in windows])))
     assert sum(families) <= 4  # 60 families at 1 %: more than 4 is one in 3,000
-
-
-def test_holms_correction_is_the_textbooks() -> None:
-    given = [0.01, 0.04, 0.03, 0.005]
-    assert drift.holm(given) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert drift.holm([]) == [] and drift.holm([0.9, 0.9]) == [1.0, 1.0]
-    # With independent tests Bonferroni is never smaller.
-    assert all(h <= b for h, b in zip(drift.holm(given), [min(1, 4 * p) for p in given], strict=True))
 
 
 def test_the_stability_index_of_scores_that_are_all_alike_is_no_alarm() -> None:
@@ -133,3 +127,96 @@ def test_each_tenant_is_watched_by_itself_and_an_alarm_is_in_the_log(
 def test_before_there_is_a_reference_nothing_is_judged(scored: Callable[..., None], alice: User) -> None:
     scored(np.zeros(drift.REFERENCE - 1), alice.organisation)
     assert drift.watch() == [] and not DriftWindow.objects.exists()
+
+
+def test_an_alarm_reaches_every_operator_once_and_is_not_sent_when_it_was_cleared(
+    scored: Callable[..., None],
+    alice: User,
+    olga: User,
+    rita: User,
+    settle: Callable[[], None],
+    mailoutbox: list[EmailMessage],
+) -> None:
+    random = np.random.default_rng(10)
+    scored(random.normal(-1, 0.5, drift.REFERENCE), alice.organisation)
+    for shift in (2, 3):
+        scored(random.normal(shift, 0.5, drift.WINDOW), alice.organisation)
+        drift.watch()
+        if shift == 3:
+            drift.clear("forensics", olga)
+        settle()
+    (mail,) = mailoutbox
+    assert mail.to == [olga.email]
+    assert "forensics" in mail.subject and "roll back" in mail.body
+
+
+def test_an_alarm_whose_entry_fails_sends_nothing(
+    scored: Callable[..., None],
+    alice: User,
+    olga: User,
+    settle: Callable[[], None],
+    mailoutbox: list[EmailMessage],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(11)
+    scored(random.normal(-1, 0.5, drift.REFERENCE), alice.organisation)
+    scored(random.normal(2, 0.5, drift.WINDOW), alice.organisation)
+
+    def refused(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("the disc is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(drift_alarms, "tell_operators", refused)
+        with pytest.raises(RuntimeError, match="disc"):
+            drift.watch()
+    settle()
+    assert mailoutbox == [] and not DriftWindow.objects.exists()
+    assert not Entry.objects.filter(type=EventType.DRIFT_ALARMED).exists()
+
+
+# --- What one bad stream, file or text may not do --------------------------------------------------------------------
+
+
+def test_files_without_a_score_among_the_first_ones_do_not_silence_the_alarm(
+    scored: Callable[..., None], alice: User
+) -> None:
+    """Mallory hands in a picture that is too small to be scored; her texts that are no numbers count as little."""
+    random = np.random.default_rng(12)
+    scored(random.normal(-1, 0.5, drift.REFERENCE), alice.organisation)
+    run = Run.objects.get()
+    for number, text in enumerate(["", "nan", "inf", "nan?"]):
+        details = {"re_shipped": {"as_is": text}} if text else {}
+        Finding.objects.create(
+            id=UUID(int=number), run=run, signal="s", strength="none", statement="-", calibration="c", details=details
+        )  # older than all others
+    scored(random.normal(2, 0.5, drift.WINDOW), alice.organisation)
+    assert [(row.size, row.alarmed) for row in drift.watch()] == [(drift.WINDOW, True)]
+
+
+@pytest.mark.parametrize("harm", ["model.tampered", "reference"])
+def test_a_stream_that_cannot_be_read_stops_no_other_and_the_office_is_told(
+    scored: Callable[..., None], alice: User, bob: User, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(13)
+    scored(random.normal(-1, 0.5, drift.REFERENCE), alice.organisation)
+    Run.objects.update(detector="edited_image")
+    scored(random.normal(-1, 0.5, drift.REFERENCE), bob.organisation)
+    scored(random.normal(2, 0.5, drift.WINDOW), bob.organisation)
+
+    def in_service(detector: str) -> None:
+        if detector == "edited_image":
+            raise Problem("model.tampered", "Changed") if harm == "model.tampered" else ValueError("no JSON")
+
+    monkeypatch.setattr(versions, "in_service", in_service)
+    assert [(row.detector, row.alarmed) for row in drift.watch()] == [("forensics", True)]
+    assert not drift.check().ok and "edited_image are not watched" in drift.check().detail
+
+
+def test_scores_of_a_detector_that_was_taken_out_are_still_judged_by_themselves(
+    scored: Callable[..., None], alice: User
+) -> None:
+    random = np.random.default_rng(14)
+    scored(random.normal(-1, 0.5, drift.REFERENCE + drift.WINDOW), alice.organisation)
+    Run.objects.update(detector="gone")
+    assert [(row.detector, row.alarmed) for row in drift.watch()] == [("gone", False)]
+    assert drift.check().ok

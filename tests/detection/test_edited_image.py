@@ -1,5 +1,6 @@
 """The localiser points at what was changed, in photographs it never saw, and says no more than it may."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from detection.detectors.edited_image import ABOUT, detector
 from detection.detectors.edited_image.localiser import MODEL, STRIDE, heat_of
 from detection.network import opened
 from detection.training import splicing
+from detection.training.augmentation import social
 from tests.conftest import PHOTOGRAPHS
 from tests.detection import media
 
@@ -19,18 +21,15 @@ NAMES = ("rocket.jpg", "coffee.jpg", "cat.jpg")
 SIDE = 256
 
 
-def luma(name: str) -> np.ndarray:
-    grey = np.asarray(Image.open(PHOTOGRAPHS / name).convert("L"), np.float32)
-    return grey[20 : 20 + SIDE, 40 : 40 + SIDE]
-
-
-def rgb(values: np.ndarray) -> np.ndarray:
-    return np.repeat(values.round().astype(np.uint8)[..., None], 3, axis=2)
+def part(name: str) -> np.ndarray:
+    pixels = np.asarray(Image.open(PHOTOGRAPHS / name).convert("RGB"), np.float32)
+    return pixels[20 : 20 + SIDE, 40 : 40 + SIDE]
 
 
 def pointed(heat: np.ndarray, mask: np.ndarray) -> float:
     """The share of pairs (a place inside, a place outside) of which the one inside is hotter: 0.5 is chance."""
-    cells = mask.reshape(SIDE // STRIDE, STRIDE, SIDE // STRIDE, STRIDE).mean((1, 3)) > 0.3
+    small = Image.fromarray(mask).resize(heat.shape[::-1], Image.Resampling.BOX)
+    cells = np.asarray(small) > 0.3
     return metrics.auc(heat[~cells], heat[cells])
 
 
@@ -41,16 +40,19 @@ def edits() -> list[tuple[np.ndarray, np.ndarray]]:
     found = []
     for index, name in enumerate(NAMES):
         for kind in splicing.KINDS * 2:
-            host = splicing.aged(luma(name), rng, least=70)
-            made = splicing.edited(host, luma(NAMES[index - 1]), kind, rng)
+            host = splicing.aged(part(name), rng, least=70)
+            made = splicing.edited(host, part(NAMES[index - 1]), kind, rng)
             if 0.02 < (made.mask > 0.3).mean() < 0.4:
-                found.append((rgb(made.luma), made.mask))
+                found.append((made.pixels.round().astype(np.uint8), made.mask))
     return found
 
 
-def test_the_map_points_at_the_edit_far_more_often_than_a_random_map(edits: list) -> None:
+@pytest.mark.parametrize("happens", [lambda rgb: rgb, social], ids=["as it is", "after a social network"])
+def test_the_map_points_at_the_edit_far_more_often_than_a_random_map(
+    edits: list, happens: Callable[[np.ndarray], np.ndarray]
+) -> None:
     net, rng = opened(MODEL), np.random.default_rng(0)
-    ours = [pointed(heat_of(net, picture), mask) for picture, mask in edits]
+    ours = [pointed(heat_of(net, happens(picture)), mask) for picture, mask in edits]
     random = [pointed(rng.random((SIDE // STRIDE,) * 2, np.float32), mask) for _, mask in edits]
     assert len(edits) > 12
     assert np.mean(ours) > 0.65
@@ -69,7 +71,13 @@ def test_a_reading_has_a_map_its_rates_and_its_calibration(tmp_path: Path) -> No
         assert abs(drawn.width / drawn.height - picture.width / picture.height) < 0.02
     assert reading.calibration.strip()
     assert {row["condition"] for row in reading.details["error_rates"]} == {"as_is"}
+    assert reading.details["alternative"].startswith("The map ")
     assert set(reading.details["re_shipped"]) == {"as_is", "jpeg_70", "scale_80", "crop"}
+
+
+def test_a_file_saved_coarsely_gets_the_rates_that_were_measured_after_such_a_save(tmp_path: Path) -> None:
+    reading = read(media.jpeg(Image.open(PHOTOGRAPHS / "coffee.jpg").convert("RGB"), 60), tmp_path)
+    assert {row["condition"] for row in reading.details["error_rates"]} == {"jpeg_70"}
 
 
 @pytest.mark.parametrize("name", ["rocket.jpg", "coffee.jpg", "cat.jpg", "deep-field.jpg"])

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from core.problems import Problem
-from detection import cards
 from detection.detectors import Answer
 from detection.evaluation import harness, tables
 from detection.evaluation.conditions import CONDITIONS
@@ -155,6 +154,5 @@ def test_the_written_file_is_what_a_card_shows(tmp_path: Path) -> None:
     peers = tables.peer_rows("other", "1.0", _scored(0.2))
     tables.write(tmp_path, command="manage.py evaluate x", seed=5, rows=rows, data=[], peers=peers, calibration="cal-1")
     told = json.loads((tmp_path / "evaluation.json").read_text())
-    assert cards.worst_auc(told) == min(row["auc"][0] for row in told["rows"])
     assert {one["held_out"] for one in told["peers"]} == {*PUBLISHERS, *GENERATORS}
     assert not any("pooled" in row["split"] for row in told["rows"])

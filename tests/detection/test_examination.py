@@ -45,10 +45,8 @@ def test_a_work_is_examined_and_the_result_recorded(alice: User, work: Work, pho
         "detector": "forensics",
         "version": run.version,
         "model_digest": run.model_digest,
+        "standing": "experimental",
         "outcome": "done",
-        "strength": run.strongest.strength if run.strongest else "",
-        "score": run.strongest.score if run.strongest else "",
-        "calibrated": False,
     }
     assert run.entry is not None and run.entry.type == "detection:recorded"
 
@@ -57,7 +55,9 @@ def test_declared_text_never_enters_the_ledger(alice: User, work: Work, photo: b
     data = media.png(media.photograph(photo), parameters="Dana in a red coat, Steps: 9, Sampler: x")
     run = examine(work(alice, data, "image/png"), "declared")
     assert run.strongest is not None and run.strongest.strength == "strong"
-    assert "Dana" not in json.dumps(leaves())
+    [leaf] = leaves()
+    assert [one["strength"] for one in leaf["facts"]["findings"]] == ["strong"]
+    assert "Dana" not in json.dumps(leaf)
 
 
 def test_an_examination_in_a_warm_worker_takes_less_than_a_second(alice: User, work: Work, photo: bytes) -> None:
@@ -258,20 +258,21 @@ def test_the_digest_changes_with_every_file_that_decides_the_result(tmp_path: Pa
     shutil.copytree(registry.ROOM / "detectors" / "forensics", folder, ignore=shutil.ignore_patterns("__pycache__"))
     shared = tmp_path / "runtime.py"
     shared.write_text("ONE = 1\n")
-    digests = [digest_of(folder, [shared])]
-    assert digests[0] == digest_of(folder, [shared])
+    decides = {"runtime.py": shared}
+    digests = [digest_of(folder, decides)]
+    assert digests[0] == digest_of(folder, decides)
     (folder / "detector.py").write_text((folder / "detector.py").read_text().replace("BLOCK = 16", "BLOCK = 32"))
-    digests.append(digest_of(folder, [shared]))
+    digests.append(digest_of(folder, decides))
     (folder / "weights.safetensors").write_bytes(b"\0")
-    digests.append(digest_of(folder, [shared]))
+    digests.append(digest_of(folder, decides))
     shared.write_text("ONE = 2\n")
-    digests.append(digest_of(folder, [shared]))
+    digests.append(digest_of(folder, decides))
     (folder / "weights.safetensors").rename(folder / "other.safetensors")
-    digests.append(digest_of(folder, [shared]))
+    digests.append(digest_of(folder, decides))
     assert len(set(digests)) == 5
     (folder / "card.yaml").write_text("Better words.")
     (folder / "evaluation.json").write_text("{}")
-    assert digest_of(folder, [shared]) == digests[-1]
+    assert digest_of(folder, decides) == digests[-1]
 
 
 def test_every_detector_is_listed_with_its_card_and_says_what_it_looks_for() -> None:

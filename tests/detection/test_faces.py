@@ -9,9 +9,8 @@ from PIL import Image
 from detection import faces
 from detection.detectors import Answer, Media
 from detection.detectors.face import detector
-from detection.detectors.face.scoring import SIDE, STORED, crop_side, luma_of
+from detection.detectors.face.scoring import LARGEST, faces_in, shrunk, square
 from detection.faces import Face, Finder
-from detection.training import face_crops
 from tests.conftest import PHOTOGRAPHS
 from tests.detection import media
 
@@ -60,21 +59,23 @@ def test_a_face_at_the_border_is_cropped_with_the_border_going_on() -> None:
     assert (at(-20, 70, 50).crop(picture, 64) == 77).all()
 
 
-def test_a_crop_is_never_magnified_and_never_larger_than_is_needed() -> None:
-    assert crop_side(at(0, 0, 50)) == 80
-    assert crop_side(at(0, 0, 500)) == STORED
+@pytest.mark.parametrize("face", [at(5, 5, 50), at(140, 90, 60), at(-30, -20, 80), at(60, 40, 300)])
+def test_the_square_round_a_face_lies_inside_the_picture(face: Face) -> None:
+    picture = np.arange(120 * 200 * 3, dtype=np.uint8).reshape(120, 200, 3)
+    crop, left, top = square(picture, face)
+    assert crop.shape[0] == crop.shape[1] == min(int(face.side * 2), 120)
+    assert (crop == picture[top : top + crop.shape[0], left : left + crop.shape[0]]).all()
 
 
-def test_a_blended_face_differs_inside_and_not_at_the_edge() -> None:
-    face = np.asarray(Image.open(PHOTOGRAPHS / "coffee.jpg").convert("RGB"))[100:228, 200:328]
-    made = face_crops.blended(face, np.random.default_rng(4))
-    away = np.abs(made.astype(int) - face)
-    assert away[40:90, 40:90].mean() > 0.5
-    assert away[:6].max() == away[:, :6].max() == 0
+def test_a_square_is_never_magnified_and_never_larger_than_is_needed() -> None:
+    assert shrunk(np.zeros((61, 61, 3), np.uint8)).shape == (61, 61, 3)
+    assert shrunk(np.zeros((900, 900, 3), np.uint8)).shape == (LARGEST, LARGEST, 3)
 
 
-def test_the_network_gets_one_size_whatever_the_face_had() -> None:
-    assert luma_of(np.zeros((61, 61, 3), np.uint8)).shape == (SIDE, SIDE)
+def test_faces_that_are_too_small_are_not_weighed() -> None:
+    sees = Finder(Says([], slides=True), Says([0.99, 0, 0, 0, 0]), Says([0.99, 0, 0, 0, 0, *[0.3] * 5, *[0.6] * 5]))
+    picture = np.zeros((36, 36, 3), np.uint8)
+    assert sees.faces(picture) and not faces_in(picture, sees)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (300, 200)])

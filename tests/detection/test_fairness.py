@@ -71,11 +71,51 @@ def test_chance_alone_is_hardly_ever_flagged_and_a_large_gap_always() -> None:
 
 
 def test_small_groups_are_left_out_with_their_counts() -> None:
-    items = population({"a": 100, "b": 100, "few": 18}, {"a": 0.1, "b": 0.1, "few": 1.0})
-    for table in tables(items):
-        assert [one.group for one in table.groups] == ["a", "b"]
-        assert table.left_out == 1
+    sizes = {"a": 100, "b": 104, "c": 108, "few": 18}
+    items = population(sizes, dict.fromkeys(sizes, 0.1) | {"few": 1.0})
+    assert [table.rate for table in tables(items)] == ["fpr", "fnr", "abstention"]
+    for table in tables(items):  # with a, the next smallest: all less those told is then nobody's size
+        assert [one.group for one in table.groups] == ["b", "c"]
+        assert table.left_out == 2
     assert "few" not in json.dumps(groups.as_json(tables(items)))
+
+
+def test_one_file_that_shows_twenty_people_is_no_group() -> None:
+    crowd = [Told("crowd", False, Answer.SIGNALS, tuple(f"c{n}" for n in range(30)))]
+    others = [Told(tone, False, Answer.NO_SIGNALS, (f"{tone}-{n}",)) for tone in ("light", "mid") for n in range(30)]
+    assert {one.group for table in tables([*crowd, *others]) for one in table.groups} == {"light", "mid"}
+
+
+def test_the_people_of_a_set_are_counted_by_the_consents_in_its_list(tmp_path: Path) -> None:
+    rows = [{**row, "consent": " form 3,  no. 7 ; c2;"} for row in volunteers(1)]
+    told = fairness.read_set(audit_set(tmp_path / "set", rows))
+    assert [consents for *_, consents in told.rows] == [("form 3, no. 7", "c2")] * 2
+
+
+def test_twenty_files_of_one_person_are_no_group() -> None:
+    dana = [Told("dark", False, Answer.SIGNALS, ("form-1",)) for _ in range(25)]
+    others = [Told(tone, False, Answer.NO_SIGNALS, (f"{tone}-{n}",)) for tone in ("light", "mid") for n in range(30)]
+    assert tables([*dana, *others]) == []  # with the next smallest too: one group is left, and has no gap
+    more = [Told("deep", False, Answer.NO_SIGNALS, (f"deep-{n}", "form-1")) for n in range(40)]
+    assert [[one.group for one in table.groups] for table in tables([*dana, *others, *more])] == [["deep", "mid"]] * 2
+
+
+def test_no_subtraction_of_what_is_told_gives_the_size_of_a_small_cell() -> None:
+    """21 real and 19 made ones of A: 40 abstentions less 21 would say 19."""
+    items = [Told(group, False, Answer.CANT_SAY) for group in "ABC" for _ in range(21)]
+    items += [Told("A", True, Answer.CANT_SAY) for _ in range(19)]
+    items += [Told(group, True, Answer.CANT_SAY) for group in "BCD" for _ in range(50)]
+    told = {table.rate: {one.group for one in table.groups} for table in tables(items)}
+    assert told["fpr"] == {"A", "B", "C"} and "A" not in told["fnr"]
+    assert "A" not in told["abstention"] and told["abstention"] - {"D"} <= told["fpr"] & told["fnr"]
+
+
+def test_who_gave_no_answer_is_in_no_group_and_cannot_be_counted_from_outside() -> None:
+    items = [Told(group, False, Answer.CANT_SAY) for group in "ABC" for _ in range(40 + ord(group))]
+    silent = [Told("", False, Answer.CANT_SAY)]
+    assert {one.group for one in tables(items)[0].groups} == {"A", "B", "C"}
+    [table, _] = tables([*items, *silent])
+    assert {one.group for one in table.groups} == {"B", "C"} and table.left_out == 1
 
 
 def test_one_group_alone_has_no_gap() -> None:

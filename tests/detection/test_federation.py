@@ -1,11 +1,13 @@
 """Federated training: the same rounds as in Flower's processes, played in this one."""
 
+import datetime as dt
 import io
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +19,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from accounts.models import User
+from core.clock import now
+from core.problems import Problem
 from detection import labels
 from detection.federation import (
+    answers,
     contribution,
     engine,
     features,
@@ -28,18 +33,21 @@ from detection.federation import (
     privacy,
     recording,
     records,
+    release,
     resynthesis,
     rounds,
     simulation,
+    taking_part,
 )
 from detection.federation import material as material_of
 from detection.federation.contribution import BadContribution
 from detection.federation.holding import BadHolding, Holding, Item
 from detection.federation.plan import TRAIN, Aggregation, BadPlan, Participant, Plan, Statistics, Training, canonical
 from detection.federation.privacy import Histogram
+from detection.federation.release import Signed
 from detection.federation.rounds import Examples, Outcome, Vector
 from detection.federation.simulation import Simulation
-from detection.federation.taking_part import Declined, Institution
+from detection.federation.taking_part import Declined, HandedIn, Institution
 from detection.models import Claim, FederationRound, Label
 from ledger import reconciliation
 from ledger.models import Entry
@@ -75,7 +83,9 @@ class Federation:
             one.write(self.places[name])
             self.keys[name] = holding.new_key(self.places[name])
         reference = material("reference", 9, 0.3, 80)
-        replace(reference, items=tuple(replace(item, held_out=False) for item in reference.items)).write(folder / "ref")
+        replace(reference, items=tuple(replace(item, held_out=False) for item in reference.items)).write(
+            folder / "reference"
+        )
         self.plan = Plan(
             name="trial",
             aggregation=Aggregation.ROBUST,
@@ -84,6 +94,7 @@ class Federation:
             scale=(1.2,) * FEATURES,
             participants=tuple(Participant(name, self.keys[name], (TRAIN,), "0" * 64) for name in NAMES),
             training=Training(rounds=4),
+            reference=Holding.read(folder / "reference").digest(),
         )
         self.agree(self.plan)
 
@@ -95,7 +106,7 @@ class Federation:
 
     @property
     def reference(self) -> Examples:
-        return Holding.read(self.folder / "ref").training(self.plan)[0]
+        return Holding.read(self.folder / "reference").training(self.plan)[0]
 
     def simulated(self, **how: object) -> Simulation:
         return Simulation(self.plan, self.places, self.reference, **how)  # type: ignore[arg-type]
@@ -108,11 +119,7 @@ class Federation:
 
     def played(self, **how: object) -> list[records.Record]:
         """The rounds, kept in the coordinator's folder as the engine keeps them."""
-        told = []
-        for record, played in self.simulated(**how).rounds():
-            records.keep(self.folder, record, played.model, {})
-            told.append(record)
-        return told
+        return [record for record, _ in self.simulated(**how).rounds(self.folder)]
 
 
 @pytest.fixture
@@ -288,16 +295,67 @@ def test_an_institution_clips_what_it_hands_in(federation: Federation) -> None:
 
 def test_asking_for_the_counts_twice_costs_no_privacy(federation: Federation) -> None:
     here, model = Institution(federation.places[NAMES[0]]), federation.simulated().run()
-    name, first = here.release(federation.plan.digest(), model)
-    _, second = here.release(federation.plan.digest(), model + 1)  # another model, to compare with the first
-    assert name == NAMES[0]
-    assert first.real.tolist() == second.real.tolist()
-    assert first.made.tolist() == second.made.tolist()
+    first = here.release(federation.plan.digest(), model)
+    second = here.release(federation.plan.digest(), model + 1)  # another model, to compare with the first
+    assert first.release.participant == NAMES[0]
+    assert first == second
+
+
+def test_of_two_who_ask_for_the_counts_at_the_same_moment_one_is_declined(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mallory would average two draws of noise."""
+    here, model = Institution(federation.places[NAMES[0]]), rounds.blank(federation.plan)
+    drawn: list[None] = []
+    real = privacy.released
+
+    def asked_again_meanwhile(*given: Any) -> Histogram:
+        if not drawn:
+            drawn.append(None)
+            with pytest.raises(Declined, match="being drawn"):
+                here.release(federation.plan.digest(), model)
+        return real(*given)
+
+    monkeypatch.setattr(privacy, "released", asked_again_meanwhile)
+    first = here.release(federation.plan.digest(), model)
+    assert drawn and here.release(federation.plan.digest(), model) == first
+
+
+def test_a_draw_that_did_not_end_is_not_made_again(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, model = Institution(federation.places[NAMES[0]]), rounds.blank(federation.plan)
+    with monkeypatch.context() as broken:
+        broken.setattr(holding, "private", lambda *_: (_ for _ in ()).throw(OSError("the disc is full")))
+        broken.setattr(taking_part, "private", holding.private)
+        with pytest.raises(OSError, match="full"):
+            here.release(federation.plan.digest(), model)
+    with pytest.raises(Declined, match="did not end"):
+        here.release(federation.plan.digest(), model)
+
+
+@pytest.mark.parametrize(("hours", "takes_part"), [(1, True), (25, False), (None, False)])
+def test_a_holding_whose_consents_were_not_looked_up_for_a_day_takes_part_in_nothing(
+    federation: Federation, hours: int | None, takes_part: bool
+) -> None:
+    place, plan = federation.places[NAMES[0]], federation.plan
+    one = Holding.read(place)
+    items = tuple(replace(item, instrument="consent:1") for item in one.items)
+    checked = (now() - dt.timedelta(hours=hours)).isoformat() if hours else ""
+    replace(one, items=items, checked=checked).write(place)
+    for ask in (
+        lambda: Institution(place).contribute(plan.digest(), 1, rounds.blank(plan)),
+        lambda: Institution(place).release(plan.digest(), rounds.blank(plan)),
+    ):
+        if takes_part:
+            ask()
+        else:
+            with pytest.raises(Declined, match="24 hours"):
+                ask()
 
 
 def test_a_key_is_readable_by_its_owner_only_and_never_replaced(federation: Federation) -> None:
     place = federation.places[NAMES[0]]
-    assert (place / "key.pem").stat().st_mode & 0o077 == 0
+    for name in ("key.pem", "items.json", "features.npy"):
+        assert (place / name).stat().st_mode & 0o077 == 0
     with pytest.raises(FileExistsError):
         holding.new_key(place)
 
@@ -345,6 +403,9 @@ def test_a_plan_in_another_form_is_refused(federation: Federation) -> None:
         {"purpose": 3, "training": {"rounds": 0}},
         {"statistics": {"epsilon": "0.0"}},
         {"training": {"unheard_of": 1}},
+        *({"training": {name: value}} for name in ("clip", "gate", "pull") for value in ("nan", "inf", "-1.0")),
+        *({"statistics": {"epsilon": value}} for value in ("nan", "inf")),
+        {"mean": ["nan"] * FEATURES},
     ],
 )
 def test_an_impossible_plan_is_refused(federation: Federation, change: dict[str, object]) -> None:
@@ -407,6 +468,45 @@ def test_an_update_is_the_one_that_was_signed_for(federation: Federation) -> Non
 def test_no_bytes_crash_the_reader_of_statements(data: bytes) -> None:
     with pytest.raises(BadContribution):
         contribution.read(data)
+
+
+def answer_of(handed: HandedIn) -> dict[str, Any]:
+    statement, update = handed.statement.canonical(), rounds.as_bytes(handed.update)
+    return {"statement": statement, "signature": handed.signature, "salt": handed.salt, "update": update}
+
+
+@pytest.mark.parametrize("name", ["statement", "signature", "salt", "update"])
+@pytest.mark.parametrize("value", [1 << 46, "text", None, [1.0], b"\0" * 9, b"\0" * ((1 << 20) + 1)])
+def test_no_answer_of_a_node_ends_the_coordinators_run(federation: Federation, name: str, value: object) -> None:
+    blank = rounds.blank(federation.plan)
+    answer = answer_of(Institution(federation.places[HOSTILE]).contribute(federation.plan.digest(), 1, blank))
+    assert answers.opened(answer, federation.plan, 1, blank)[0].statement.participant == HOSTILE
+    with pytest.raises(BadContribution):
+        answers.opened(answer | {name: value}, federation.plan, 1, blank)
+    del answer[name]
+    with pytest.raises(BadContribution):
+        answers.opened(answer, federation.plan, 1, blank)
+
+
+def test_nobody_reports_counts_for_another_and_the_first_answer_counts(federation: Federation) -> None:
+    plan, model = federation.plan, rounds.blank(federation.plan)
+    signed = {name: Institution(place).release(plan.digest(), model) for name, place in federation.places.items()}
+    told = [{"statement": one.release.canonical(), "signature": one.signature} for one in signed.values()]
+    more = tuple(value + 9999 for value in signed[NAMES[0]].release.real)
+    forged = release.sign(replace(signed[NAMES[0]].release, real=more), holding.key_of(federation.places[HOSTILE]))
+    short = release.sign(replace(signed[HOSTILE].release, real=(1,)), holding.key_of(federation.places[HOSTILE]))
+    wrong: list[Any] = [{}, {"participant": NAMES[0], "real": [1] * 8, "made": [2] * 8}, "text"]
+    wrong += [{"statement": one.release.canonical(), "signature": one.signature} for one in (forged, short)]
+    second = release.sign(replace(signed[HOSTILE].release, made=more), holding.key_of(federation.places[HOSTILE]))
+    late = [{"statement": second.release.canonical(), "signature": second.signature}]
+    assert answers.released([*wrong, *told, *late], plan, model) == signed
+    assert answers.released(told, plan, model + 1) == {}
+
+
+@given(data=st.binary(max_size=200))
+def test_no_bytes_crash_the_reader_of_releases(data: bytes) -> None:
+    with pytest.raises(BadContribution):
+        release.read(data, b"")
 
 
 # --- Counts with noise -----------------------------------------------------------------------------------------------
@@ -482,14 +582,26 @@ def test_every_round_enters_the_register_with_its_contribution_hashes(federation
 def test_the_release_is_recorded_with_what_it_cost(federation: Federation) -> None:
     federation.played()
     digest, model = federation.plan.digest(), federation.simulated().run()
-    told = {}
-    for place in federation.places.values():
-        name, counts = Institution(place).release(digest, model)
-        told[name] = {"real": counts.real.tolist(), "made": counts.made.tolist()}
-    records.whole(federation.folder / "statistics.json", canonical(told))
-    release = recording.record_all(federation.folder)[-1]
-    assert (release.kind, release.number, release.epsilon) == ("release", 5, "4.0")
-    assert {one["participant"] for one in release.contributions} == set(NAMES)
+    told = {name: Institution(place).release(digest, model) for name, place in federation.places.items()}
+    records.keep_releases(federation.folder / "statistics.json", told)
+    row = recording.record_all(federation.folder)[-1]
+    assert (row.kind, row.number, row.epsilon) == ("release", 5, "4.0")
+    assert {one["participant"] for one in row.contributions} == set(NAMES)
+
+
+@pytest.mark.django_db
+def test_counts_that_an_institution_did_not_sign_are_not_recorded(federation: Federation) -> None:
+    federation.played()
+    digest, model = federation.plan.digest(), federation.simulated().run()
+    hers = Institution(federation.places[HOSTILE]).release(digest, model)
+    path = federation.folder / "statistics.json"
+    forged = Signed(replace(hers.release, participant=NAMES[0]), hers.signature)
+    late = Institution(federation.places[NAMES[1]]).release(digest, model + 1)
+    for name, signed in ((NAMES[0], hers), (NAMES[0], forged), (NAMES[1], late)):
+        records.keep_releases(path, {name: signed})
+        with pytest.raises(recording.Refused):
+            recording.record_all(federation.folder)
+    assert [row.kind for row in FederationRound.objects.all()] == ["training"] * 4
 
 
 Spoil = Callable[[dict], None]
@@ -529,9 +641,28 @@ def _another_plan(told: dict) -> None:
     told["plan"] = "0" * 64
 
 
+def _invent_a_model(told: dict) -> None:
+    told["after"] = "0" * 64
+
+
+def _call_one_voice_a_round(told: dict) -> None:
+    """Two answers were dropped, and the third is the whole round."""
+    for one in told["contributions"][:2]:
+        one.update(outcome="missing", reason="no_answer")
+        del one["statement"], one["signature"], one["salt"]
+
+
+def _call_an_honest_one_refused(told: dict) -> None:
+    told["contributions"][0].update(outcome="refused", reason="too_long")
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "spoil", [_forge, _swap, _drop, _hide, _start_elsewhere, _move_and_call_it_void, _jump, _another_plan]
+    "spoil",
+    [
+        *(_forge, _swap, _drop, _hide, _start_elsewhere, _move_and_call_it_void, _jump, _another_plan),
+        *(_invent_a_model, _call_one_voice_a_round, _call_an_honest_one_refused),
+    ],
 )
 def test_a_coordinator_cannot_record_what_did_not_happen(federation: Federation, spoil: Spoil) -> None:
     federation.played()
@@ -543,6 +674,22 @@ def test_a_coordinator_cannot_record_what_did_not_happen(federation: Federation,
     with pytest.raises(recording.Refused):
         recording.record_all(federation.folder)
     assert Entry.objects.count() == before
+    assert not FederationRound.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_round_is_played_again_before_it_is_recorded(federation: Federation) -> None:
+    """Mallory, who coordinates, swaps an update, or the reference that judges them, after the round."""
+    federation.played()
+    place = federation.folder / "rounds" / f"0001-{NAMES[1]}.update"
+    kept = place.read_bytes()
+    place.write_bytes(rounds.as_bytes(records.updates_of(federation.folder, 1)[NAMES[1]] * 1.5))
+    with pytest.raises(recording.Refused, match="another update"):
+        recording.record_all(federation.folder)
+    place.write_bytes(kept)
+    material("reference", 10, 0.3, 80).write(federation.folder / "reference")
+    with pytest.raises(recording.Refused, match="not the one that the plan names"):
+        recording.record_all(federation.folder)
     assert not FederationRound.objects.exists()
 
 
@@ -589,7 +736,7 @@ def test_the_rounds_of_a_folder_can_be_played_again(federation: Federation) -> N
         handed, updates = {}, {}
         for name, place in federation.places.items():
             one = Institution(place).contribute(federation.plan.digest(), number, model)
-            handed[name] = records.Handed(one.statement, one.signature)
+            handed[name] = records.Handed(one.statement, one.signature, one.salt)
             updates[name] = one.update
         played = rounds.play(model, updates, federation.reference, federation.plan)
         record = records.record_of(federation.plan, number, model, played, handed)
@@ -602,16 +749,6 @@ def test_the_rounds_of_a_folder_can_be_played_again(federation: Federation) -> N
 
 
 # --- This office as an institution, and Flower's processes -----------------------------------------------------------
-
-
-@pytest.fixture
-def allowed() -> Iterator[dict[str, str]]:
-    """Which works may be trained on, by id, instead of asking the room above."""
-    told: dict[str, str] = {}
-    before = list(labels._basis)
-    labels.register_basis(lambda asset: told.get(str(asset.pk), ""))
-    yield told
-    labels._basis[:] = before
 
 
 @pytest.fixture
@@ -655,6 +792,23 @@ def test_this_office_takes_part_with_what_may_be_trained_on_and_nothing_else(
         labelled[0].original_sha256
     }
     assert Holding.read(tmp_path).items == second.items
+
+
+def test_what_may_not_be_trained_on_any_more_leaves_the_holding_with_its_features(
+    labelled: list[Asset], allowed: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_material, "HELD_OUT", 10**9)
+    own_material.prepare("alices-archive", "synthetic", tmp_path)
+    gone = allowed.pop(str(labelled[0].pk))
+    call_command("federation", "recheck", str(tmp_path), stdout=(out := io.StringIO()))
+    assert "5 works" in out.getvalue() and "1 were taken out" in out.getvalue()
+    left = Holding.read(tmp_path)
+    assert len(left.features) == 5 and gone not in {item.instrument for item in left.items}
+    assert not left.is_stale(now())
+    allowed.clear()  # everybody withdraws: also who makes it anew leaves nothing behind
+    with pytest.raises(Problem, match="both kinds"):
+        own_material.prepare("alices-archive", "synthetic", tmp_path)
+    assert Holding.read(tmp_path).features.shape == (0, features.SIZE)
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from PIL import Image
 
 from accounts.models import User
 from core.problems import Problem
-from detection import brought, labels, metrics, network, retraining, versions
+from detection import brought, calibration, labels, metrics, network, retraining, versions
+from detection.calibration import Calibration, Domain
 from detection.models import Claim, Label, ModelVersion
 from detection.training import few_shot
 from detection.training.few_shot import Examples, Head
@@ -157,7 +159,14 @@ def test_what_reviewers_confirmed_becomes_a_challenger_that_serves_after_the_gat
     file, card = tmp_path / "m" / "m.onnx", models_made.card_file(tmp_path / "m")
     file.write_bytes(models_made.network(6.0, bias=-3.0))
     given = reference(tmp_path / "reference")
-    parent = brought.bring(file, card, detector=DETECTOR, version="x1", reason="A try.", by=olga)
+    (tmp_path / "measured").mkdir()
+    about = {"model_sha256": sha256(file.read_bytes()).hexdigest()}
+    (tmp_path / "measured" / "evaluation.json").write_text(json.dumps(models_made.evaluation() | about))
+    (tmp_path / "measured" / "reference.json").write_text(json.dumps({"scores": [-1.0, -0.5]}))
+    fitted = calibration.fit(np.linspace(-3, 3, 40), np.arange(40) >= 20, ["a", "b", "c", "d"] * 10)
+    fitted.with_domain(Domain(min_side=20)).write(tmp_path / "measured" / "calibration.json")
+    named = {"detector": DETECTOR, "version": "x1", "reason": "A try."}
+    parent = brought.bring(file, card, **named, by=olga, measured=tmp_path / "measured")
     ModelVersion.objects.filter(pk=parent.pk).update(stage=ModelVersion.Stage.CHAMPION)  # the gate has its own tests
 
     labels.register_basis(lambda asset: f"owner:{asset.pk}")
@@ -176,8 +185,17 @@ def test_what_reviewers_confirmed_becomes_a_challenger_that_serves_after_the_gat
     told = json.loads((folder / retraining.REPORT).read_text())
     assert told["new"] == 24 and told["rehearsed"] + told["frozen"] == 60
     measured = json.loads((folder / "evaluation.json").read_text())
+    assert measured["against"] == about["model_sha256"]  # what it was compared with
+    assert measured["model_sha256"] == sha256((folder / "model.onnx").read_bytes()).hexdigest()
     assert measured["membership"]["members"] == 24 + told["rehearsed"]
+    scores = json.loads((folder / "reference.json").read_text())["scores"]  # of the frozen real files, as they are
+    assert 0 < len(scores) < told["frozen"] and all(isinstance(one, float) for one in scores)
     assert {row["use"] for row in measured["data"]} == {"train", "calibrate and test"}
+    fitted = Calibration.read(folder / "calibration.json")
+    assert fitted.domain == Domain(min_side=20)  # its parent's
+    assert {rate.source for rate in fitted.error_rates} == {
+        f"{kind}_{n}" for kind in ("real", "made") for n in range(3)
+    }
 
     before, after = (network.Network(versions.opened(one).folder / "model.onnx") for one in (parent, child))
     redder = np.stack([np.full((16, 16), value, np.float32) for value in (160 / 255, 120 / 255, 90 / 255)])[None]

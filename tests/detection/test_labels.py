@@ -1,30 +1,26 @@
 """Labels: what a model may learn from, and what it may never forget."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.models import User
+from accounts.models import Membership, Role, User
 from core.problems import Conflict, Forbidden
 from detection import labels, reconciliation
 from detection.labels import NotTrainable
 from detection.models import Claim, Label, PermanentTest
+from provenance import verification
+from provenance.ai_signals import Signal
+from provenance.credential import Credential
 from provenance.models import Asset
 
 Work = Callable[..., Asset]
 State, Origin = Label.State, Label.Origin
 
 
-@pytest.fixture(autouse=True)
-def allowed() -> Iterator[dict[str, str]]:
-    """Which works may be trained on, by id, instead of asking the room above."""
-    told: dict[str, str] = {}
-    before = list(labels._basis)
-    labels.register_basis(lambda asset: told.get(str(asset.pk), ""))
-    yield told
-    labels._basis[:] = before
+pytestmark = pytest.mark.usefixtures("allowed")
 
 
 def corroborated(asset: Asset, first: User, second: User, claim: str = Claim.MADE) -> Label:
@@ -198,3 +194,95 @@ def test_the_command_takes_a_label_from_proposal_to_training(
     for wrong in (["admit", "nothing"], ["propose", "nothing", "synthetic", "made"]):
         with pytest.raises(CommandError, match="There is no"):
             call_command("label", *wrong, "--by", olga.email)
+
+
+# --- The file itself as the second witness ---------------------------------------------------------------------------
+
+
+class Told:
+    """As much of a report as is asked for."""
+
+    def __init__(self, trust: str, *signals: Signal, state: str = "valid") -> None:
+        self.credential, self.signals = Credential(state, trust), list(signals)
+
+
+FULLY = "inception:signal_fullyGenAIMedia"
+
+
+@pytest.mark.parametrize(
+    ("report", "state"),
+    [
+        (Told("trusted", Signal(FULLY, "this_file")), State.CORROBORATED),
+        (Told("this_office", Signal(FULLY, "this_file")), State.PROPOSED),  # it repeats what Alice said
+        (Told("unknown_signer", Signal(FULLY, "this_file")), State.PROPOSED),
+        (Told("trusted", Signal(FULLY, "this_file"), state="invalid"), State.PROPOSED),
+        (Told("trusted", Signal(FULLY, "earlier_file")), State.PROPOSED),
+        (Told("trusted", Signal("inception:signal_capturedMedia", "this_file")), State.PROPOSED),
+        (None, State.PROPOSED),
+    ],
+)
+def test_a_trusted_credential_that_names_a_generative_model_is_a_second_witness(
+    work: Work, alice: User, rita: User, settle: Callable[[], None], monkeypatch: pytest.MonkeyPatch,
+    report: Told | None, state: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(verification, "known", lambda sha256: report)
+    label = labels.propose(work(alice, b"one"), "synthetic", Claim.MADE, Origin.REVIEWER, by=rita)
+    settle()
+    label.refresh_from_db()
+    assert label.state == state
+    assert list(reconciliation.labels()) == []
+
+
+def test_no_credential_speaks_for_a_file_that_is_said_to_be_real_or_edited(
+    work: Work, alice: User, rita: User, settle: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "known", lambda sha256: Told("trusted", Signal(FULLY, "this_file")))
+    asset = work(alice, b"one")
+    labels.propose(asset, "synthetic", Claim.REAL, Origin.REVIEWER, by=rita)
+    labels.propose(asset, "edited", Claim.MADE, Origin.REVIEWER, by=rita)
+    settle()
+    assert set(Label.objects.values_list("state", flat=True)) == {State.PROPOSED}
+
+
+def test_the_opposite_of_what_was_proposed_is_a_conflict_and_no_agreement(
+    work: Work, alice: User, rita: User, ravi: User
+) -> None:
+    asset = work(alice, b"one")
+    labels.propose(asset, "synthetic", Claim.MADE, Origin.REVIEWER, by=rita)
+    with pytest.raises(Conflict, match="opposite"):
+        labels.propose(asset, "synthetic", Claim.REAL, Origin.REVIEWER, by=ravi)
+    assert Label.objects.get().claim == Claim.MADE
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_operator_who_is_a_reviewer_too_admits_nothing_of_their_own(
+    work: Work, alice: User, rita: User, ravi: User, olga: User, allowed: dict[str, str], first: bool
+) -> None:
+    home = Membership.objects.filter(user=rita)[0].organisation
+    Membership.objects.create(user=rita, organisation=home, role=Role.OPERATOR)
+    both = User.objects.get(pk=rita.pk)
+    asset = work(alice, b"one")
+    allowed[str(asset.pk)] = "owner:1"
+    label = corroborated(asset, both, ravi) if first else corroborated(asset, ravi, both)
+    with pytest.raises(Forbidden, match="somebody else admits"):
+        labels.admit(label, both)
+    assert labels.admit(label, olga).state == State.TRAINABLE
+
+
+@pytest.mark.parametrize("when", ["same bytes", "looks the same", "found to look the same later"])
+def test_what_looks_like_a_permanent_test_is_not_trained_on_any_more(
+    work: Work, alice: User, bob: User, rita: User, ravi: User, olga: User, allowed: dict[str, str], when: str
+) -> None:
+    first, second = work(alice, b"one"), work(bob, b"one" if when == "same bytes" else b"one again")
+    near = [{"asset_id": str(first.pk), "tier": "re_encoded", "distance": "0.020"}]
+    if when == "looks the same":
+        Asset.objects.filter(pk=second.pk).update(near_duplicates=near)
+    allowed[str(second.pk)] = "owner:1"
+    second.refresh_from_db()
+    label = labels.admit(corroborated(second, rita, ravi), olga)
+    labels.remember(first, "synthetic", Claim.REAL)
+    Asset.objects.filter(pk=second.pk).update(near_duplicates=near)
+    assert list(labels.training_items("synthetic")) == []
+    label.refresh_from_db()
+    assert (label.state, label.excluded_for) == (State.EXCLUDED, "test")
+    assert list(reconciliation.labels()) == []

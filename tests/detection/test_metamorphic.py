@@ -22,7 +22,6 @@ from detection.registry import ROOM
 from tests.conftest import PHOTOGRAPHS
 
 NAMES = ("rocket.jpg", "coffee.jpg", "cat.jpg")
-LEARNED = ("synthetic_image", "edited_image", "face")
 MANY = 10  # photographs of one example
 SURE = 0.9999
 
@@ -78,6 +77,12 @@ def _without_metadata(data: bytes) -> bytes:
     return bytes(kept + data[at:])
 
 
+def calibration_of(detector: str) -> Calibration:
+    return Calibration.read(ROOM / "detectors" / detector / "calibration.json")
+
+
+# A calibration without a slope lets its detector say “can't say” alone, which no journey can change.
+SPEAKING = [name for name in ("synthetic_image", "edited_image", "copy_move", "face") if calibration_of(name).slope > 0]
 JOURNEYS = st.builds(
     Journey,
     name=st.sampled_from(NAMES),
@@ -102,8 +107,8 @@ def moved(answer: Callable[[bytes], set[Answer | None]], journeys: list[Journey]
 
 def stated(detector: str) -> float:
     """The card's rate of false signals: that of its worst source, and never less than the public promise."""
-    calibration = Calibration.read(ROOM / "detectors" / detector / "calibration.json")
-    return max(PUBLIC_FPR, *(rate.fpr for rate in calibration.error_rates if rate.fpr is not None), 0.0)
+    rates = calibration_of(detector).error_rates
+    return max(PUBLIC_FPR, *(rate.fpr for rate in rates if rate.fpr is not None), 0.0)
 
 
 def most(rate: float, count: int) -> int:
@@ -111,7 +116,7 @@ def most(rate: float, count: int) -> int:
     return int(stats.binom.ppf(SURE, count, rate))
 
 
-@pytest.mark.parametrize("detector", LEARNED)
+@pytest.mark.parametrize("detector", SPEAKING)
 @settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(journeys=st.lists(JOURNEYS, min_size=MANY, max_size=MANY))
 def test_a_journey_makes_a_photograph_suspect_no_more_often_than_the_card_says(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, external_data_helper, helper, load_model_from_string, numpy_helper
 
@@ -97,3 +98,73 @@ def test_doubles_and_floats_of_every_encoding_are_read() -> None:
         graph = helper.make_graph([], "g", [], [], [tensor])
         with pytest.raises(ValueError, match="no numbers"):
             onnxfile.check(helper.make_model(graph).SerializeToString())
+
+
+NAN = numpy_helper.from_array(np.array([np.nan], dtype=np.float32), "w")
+
+
+def branch(tensor: onnx.TensorProto) -> onnx.GraphProto:
+    return helper.make_graph([], "branch", [], [], [tensor])
+
+
+def inside(where: str, tensor: onnx.TensorProto) -> bytes:
+    """A model that holds the tensor there."""
+    nodes, sparse = [], []
+    if where == "a branch in a branch":
+        inner = helper.make_graph([helper.make_node("If", ["c"], ["o"], then_branch=branch(tensor))], "g", [], [])
+        nodes.append(helper.make_node("Loop", ["n"], ["o"], body=inner))
+    elif where == "a list of graphs":
+        nodes.append(helper.make_node("Own", [], ["o"], graphs=[branch(tensor)]))
+    elif where == "a list of tensors":
+        nodes.append(helper.make_node("Own", [], ["o"], values=[tensor]))
+    elif where == "a sparse tensor":
+        sparse.append(helper.make_sparse_tensor(tensor, helper.make_tensor("i", TensorProto.INT64, [1], [0]), [4]))
+    model = helper.make_model(helper.make_graph(nodes, "g", [], [], sparse_initializer=sparse))
+    if where == "a function":
+        node = helper.make_node("Constant", [], ["o"], value=tensor)
+        model.functions.append(helper.make_function("own", "F", [], ["o"], [node], [helper.make_opsetid("", 18)]))
+    return bytes(model.SerializeToString())
+
+
+PLACES = ["a branch in a branch", "a list of graphs", "a list of tensors", "a sparse tensor", "a function"]
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_weights_are_looked_at_wherever_they_are(where: str) -> None:
+    with pytest.raises(ValueError, match="no numbers"):
+        onnxfile.check(inside(where, NAN))
+    fine = numpy_helper.from_array(np.array([1.0], dtype=np.float32), "w")
+    onnxfile.check(inside(where, fine))
+    fine.external_data.add(key="location", value="../keys/log.key")
+    with pytest.raises(ValueError, match="second file"):
+        onnxfile.check(inside(where, fine))
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BFLOAT16])
+def test_sixteen_bits_in_whole_numbers_are_read_too(kind: int) -> None:
+    for bits, raw in ((0x7FFF, False), (0x7FFF, True)):
+        tensor = TensorProto(name="w", data_type=kind, dims=[1])
+        if raw:
+            tensor.raw_data = bits.to_bytes(2, "little")
+        else:
+            tensor.int32_data.append(bits)
+        with pytest.raises(ValueError, match="no numbers"):
+            onnxfile.check(inside("a list of tensors", tensor))
+
+
+def test_a_number_of_a_node_that_is_none_is_refused_and_an_infinite_one_may_be_meant() -> None:
+    for value in (float("nan"), [1.0, float("nan")]):
+        graph = helper.make_graph([helper.make_node("Own", [], ["o"], alpha=value)], "g", [], [])
+        with pytest.raises(ValueError, match="no numbers"):
+            onnxfile.check(helper.make_model(graph).SerializeToString())
+    graph = helper.make_graph([helper.make_node("Own", [], ["o"], alpha=float("-inf"))], "g", [], [])
+    onnxfile.check(helper.make_model(graph).SerializeToString())
+
+
+def test_a_tensor_that_says_two_things_of_itself_is_refused() -> None:
+    """The last one counts for protocol buffers: whole numbers first, then the numbers that they are not."""
+    whole = TensorProto(data_type=TensorProto.INT64).SerializeToString()
+    tensor = whole + NAN.SerializeToString()
+    graph = b"\x2a" + bytes([len(tensor)]) + tensor
+    with pytest.raises(ValueError, match="no ONNX file"):
+        onnxfile.check(b"\x3a" + bytes([len(graph)]) + graph)

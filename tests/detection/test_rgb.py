@@ -38,12 +38,11 @@ def test_what_shows_through_is_white_and_deep_pictures_keep_their_highlights(tmp
     assert (pictures.read_rgb(saved(tmp_path / "deep.png", media.png(deep))) == 255).all()
 
 
-def test_an_upright_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+def test_a_picture_is_examined_as_it_is_stored_however_the_camera_was_held(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     path = saved(tmp_path / "turned.jpg", media.jpeg(Image.new("RGB", (40, 20)), exif=exif))
     assert pictures.read_rgb(path).shape[:2] == (20, 40)
-    assert pictures.read_rgb(path, upright=True).shape[:2] == (40, 20)
 
 
 def animated(frames: int, side: int = 8) -> bytes:
@@ -56,7 +55,7 @@ def animated(frames: int, side: int = 8) -> bytes:
 def test_an_animation_of_5000_frames_costs_no_more_than_its_first_hundreds(tmp_path: Path) -> None:
     path = saved(tmp_path / "long.webp", animated(5000))
     found = list(pictures.rgb_frames(path, "image/webp", 8))
-    assert len(found) == 8 and pictures.is_animated(path)
+    assert len(found) == 8
     assert found[-1][0] < pictures.MAX_ANIMATION * 0.1
     assert [seconds for seconds, _ in found] == sorted({seconds for seconds, _ in found})
 
@@ -64,7 +63,7 @@ def test_an_animation_of_5000_frames_costs_no_more_than_its_first_hundreds(tmp_p
 def test_a_still_picture_is_one_frame_and_a_video_several(tmp_path: Path) -> None:
     still = saved(tmp_path / "still.png", media.png(Image.new("RGB", (20, 20))))
     [(seconds, frame)] = pictures.rgb_frames(still, "image/png", 8)
-    assert seconds == 0 and frame.shape == (20, 20, 3) and not pictures.is_animated(still)
+    assert seconds == 0 and frame.shape == (20, 20, 3)
     clip = saved(tmp_path / "clip.mp4", media.video([Image.new("RGB", (160, 120), (i * 9, 0, 0)) for i in range(20)]))
     moments = [seconds for seconds, _ in pictures.rgb_frames(clip, "video/mp4", 4)]
     assert len(moments) == 4 and moments == sorted(moments)
@@ -84,3 +83,13 @@ def test_what_cannot_be_decoded_is_refused_in_words(data: bytes, tmp_path: Path)
         with pytest.raises(Problem) as refused:
             read()
         assert refused.value.code == "detection.unreadable"
+
+
+@pytest.mark.parametrize(("quality", "kind"), [(95, "as_is"), (76, "as_is"), (75, "jpeg_70"), (40, "jpeg_70")])
+def test_a_jpeg_is_of_the_kind_that_its_last_save_made_it(quality: int, kind: str, tmp_path: Path) -> None:
+    assert pictures.saved_as(saved(tmp_path / "work.jpg", media.jpeg(Image.new("RGB", (40, 40)), quality))) == kind
+
+
+def test_what_is_no_jpeg_is_as_it_is(tmp_path: Path) -> None:
+    for data in (media.png(Image.new("RGB", (40, 40))), b"", b"\xff\xd8\xff"):
+        assert pictures.saved_as(saved(tmp_path / "work", data)) == "as_is"

@@ -191,8 +191,8 @@ def test_a_recording_too_poor_for_a_voice_says_why(tmp_path: Path) -> None:
 def test_a_silent_film_is_nothing_wrong_and_a_steady_tone_is_not_called_a_voice(tmp_path: Path, photo: bytes) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(media.video([media.photograph(photo).resize((320, 208))] * 3))
-    [found] = detector.analyze(Media(path, "video/mp4", tmp_path))
-    assert found.answer is Answer.CANT_SAY and found.statement == "There is no sound in this video."
+    [found] = detector.examine(str(path), "video/mp4", str(tmp_path), lambda percent, note="": None)["findings"]
+    assert (found["answer"], found["reason"]) == (Answer.CANT_SAY, "no_sound")
     path.write_bytes(wav(np.sin(np.arange(4 * RATE) / 9).astype(np.float32) * 0.5))
     usable = detector.analyze(Media(path, "audio/wav", tmp_path))[0]
     assert usable.answer is Answer.CANT_SAY and "dB apart" in usable.statement

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from PIL import Image
@@ -16,7 +17,8 @@ from detection import network, weights
 from detection.calibration import Calibration
 from detection.detectors import Answer, Media, Region, synthetic_image
 from detection.detectors.synthetic_image import detector, front
-from detection.training import tower
+from detection.evaluation import maps
+from detection.training import export, outside, tower
 from detection.training.onnx_edit import Model
 
 Matrix = npt.NDArray[np.float32]
@@ -76,11 +78,12 @@ def test_the_class_tokens_of_several_layers_stand_side_by_side() -> None:
     )
     whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
     model = Model.read(whole.SerializeToString())
-    tower.keep_class_tokens(model, (1, tower.DEPTH))
+    tower.keep_class_tokens(model, {"both": (1, tower.DEPTH), "later": (tower.DEPTH,)})
     made = onnx.load_model_from_string(model.written())
     onnx.checker.check_model(made, full_check=True)
-    [told] = ReferenceEvaluator(made).run(None, {"x": rows})
-    assert np.array_equal(told, np.concatenate([rows[:, 0], -rows[:, 0]], axis=1))
+    both, later = ReferenceEvaluator(made).run(None, {"x": rows})
+    assert np.array_equal(both, np.concatenate([rows[:, 0], -rows[:, 0]], axis=1))
+    assert np.array_equal(later, -rows[:, 0])
 
 
 def test_the_network_is_shown_the_middle_square_at_its_own_scale() -> None:
@@ -114,10 +117,10 @@ def small_tower(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     folder.mkdir()
     graph = helper.make_graph(
         [helper.make_node("GlobalAveragePool", ["x"], ["mean"]), helper.make_node("Flatten", ["mean"], ["flat"]),
-         helper.make_node("MatMul", ["flat", "w"], ["tokens"])],
+         helper.make_node("MatMul", ["flat", "w"], [detector.TOKENS])],
         "bright",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 224, 224])],
-        [helper.make_tensor_value_info("tokens", TensorProto.FLOAT, ["n", width])],
+        [helper.make_tensor_value_info(detector.TOKENS, TensorProto.FLOAT, ["n", width])],
         [numpy_helper.from_array(np.random.default_rng(3).normal(size=(3, width)).astype(np.float32) / 10, "w")],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -145,6 +148,54 @@ def test_a_picture_is_weighed_with_the_calibration_it_names(small_tower: Path, t
     assert (reading.llr == "") == (reading.answer is Answer.CANT_SAY)
 
 
+def test_of_what_looks_like_a_screenshot_nothing_is_said(
+    small_tower: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector, "looker", lambda folder: lambda rgb: (9.0, np.array([[outside.LIMIT + 0.1]])))
+    Image.new("RGB", (300, 300)).save(tmp_path / "page.png")
+    reading = _examined(tmp_path / "page.png")
+    assert (reading.answer, reading.reason) == (Answer.CANT_SAY, "out_of_domain")
+
+
+def test_the_shipped_head_tells_how_much_lies_outside_and_its_calibration_asks() -> None:
+    head = network.Network(detector.HERE / network.MODEL)
+    told = head.outputs(np.random.default_rng(1).normal(size=(20, head.inputs["input"][1])))
+    assert told[detector.OUTSIDE].shape == (20, 1)
+    assert (told[detector.OUTSIDE] >= 0).all()
+    assert Calibration.read(detector.HERE / "calibration.json").domain.limit == outside.LIMIT
+
+
+def test_a_head_without_that_output_is_asked_for_its_logit_alone(small_tower: Path, tmp_path: Path) -> None:
+    width = network.Network(detector.HERE / network.MODEL).inputs["input"][1]
+    export.to_onnx(torch.nn.Linear(width, 1), (1, width), tmp_path / "own")
+    logit, away = detector.looker(tmp_path / "own")(np.zeros((50, 50, 3), np.uint8))
+    assert np.isfinite(logit)
+    assert away is None
+
+
+def test_the_map_is_strongest_where_the_picture_speaks_for_the_logit(
+    small_tower: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "opened", lambda path: _Brightness() if path == detector.TOWER else _First())
+    rgb = np.zeros((224, 224, 3), np.uint8)
+    rgb[:28, 56:112] = 255  # the upper half of the second of sixteen cells
+    heat = maps.heat(rgb)
+    assert heat.shape == (maps.CELLS, maps.CELLS)
+    assert int(np.abs(heat).argmax()) == 1
+
+
+class _Brightness:
+    """A tower that knows the brightest pixel and nothing else."""
+
+    def outputs(self, shown: Matrix) -> dict[str, Matrix]:
+        return {detector.TOKENS: shown.max(axis=(1, 2, 3))[:, None]}
+
+
+class _First:
+    def run(self, tokens: Matrix) -> Matrix:
+        return tokens
+
+
 def test_of_a_picture_of_one_pixel_nothing_can_be_said(small_tower: Path, tmp_path: Path) -> None:
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
     reading = _examined(tmp_path / "dot.png")
@@ -159,7 +210,7 @@ def test_a_damaged_picture_is_a_problem_in_words(small_tower: Path, tmp_path: Pa
 
 def test_a_tower_with_other_answers_than_its_fixture_is_not_used(small_tower: Path) -> None:
     network.write_fixture(
-        small_tower / network.PARITY, {"tokens": np.ones((1, 5), np.float32)}, seed=7, shape=[1, 3, 224, 224]
+        small_tower / network.PARITY, {detector.TOKENS: np.ones((1, 5), np.float32)}, seed=7, shape=[1, 3, 224, 224]
     )
     network.write_manifest(small_tower)
     network.opened.cache_clear()

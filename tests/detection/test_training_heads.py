@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from detection import metrics
+from detection import criteria, metrics
 from detection.evaluation.suite import Item
+from detection.training import outside
 from detection.training import synthetic_image as training
 from detection.training.synthetic_image import Features
 
@@ -87,7 +88,7 @@ def test_in_domain_the_probabilities_are_worth_what_they_say() -> None:
 def test_features_that_were_kept_are_not_computed_again(tmp_path: Path) -> None:
     items = [Item(Path(f"/nowhere/alice/{i}.png"), False, "alice") for i in range(3)]
     known = {f"alice/{i}.png": np.full(4, i, dtype=np.float16) for i in range(3)}
-    training._write_kept(tmp_path / "features" / "v1.npz", known)
+    training._write_kept(tmp_path / "features" / "later_tokens-v1.npz", known)
     kept = training.features(tmp_path, items, "v1")
     assert np.array_equal(kept.rows, [[0] * 4, [1] * 4, [2] * 4])
 
@@ -99,6 +100,44 @@ def test_a_journey_brings_pictures_of_any_size_to_about_the_same() -> None:
         for seed in range(5):
             shorter = min(training.journey(rgb, np.random.default_rng(seed)).shape[:2])
             assert shorter <= 400 * 1.25
+
+
+def _drawings(seed: int) -> Features:
+    """As `_features`, but numbers 10 and 11 tell that they are none of both classes."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(0, 1, (EACH, WIDTH))
+    rows[:, 10:] += 3
+    items = [Item(Path(f"{outside.PAGES}/{i}.png"), False, outside.PAGES) for i in range(EACH)]
+    return Features(tuple(items), rows)
+
+
+def test_what_lies_outside_lies_above_the_line_and_little_else_does() -> None:
+    seen = _features()
+    line = training._line(seen, seen, [_drawings(2)], seed=1)
+    head = training.fit_outside([seen], [_drawings(2)], line)
+    assert (head(_drawings(3).rows) > outside.LIMIT).mean() > 0.9
+    assert (head(_features(1).rows) > outside.LIMIT).mean() < 0.05
+
+
+def test_how_often_nothing_is_said_is_counted_by_source() -> None:
+    [alice, bob] = outside.abstentions({"bob": [0, 0, 2, 0], "alice": [2, 3]})
+    assert (alice["source"], alice["n"], alice["abstained"][0]) == ("alice", 2, 1.0)
+    assert (bob["source"], bob["abstained"][0]) == ("bob", 0.25)
+    assert bob["abstained"][1] < 0.25 < bob["abstained"][2]
+    assert "bob 25% of 4" in outside.note([alice, bob])
+
+
+def test_pages_of_text_are_written_once_and_always_the_same(tmp_path: Path) -> None:
+    outside.pages(tmp_path)
+    written = {path.name: path.read_bytes() for path in (tmp_path / "simulated" / outside.PAGES).iterdir()}
+    outside.pages(tmp_path)
+    assert written == {path.name: path.read_bytes() for path in (tmp_path / "simulated" / outside.PAGES).iterdir()}
+    assert len(set(written.values())) == len(written) > 10
+    assert {item.source for item in outside.items(tmp_path)} == {outside.PAGES}
+
+
+def test_every_condition_that_the_gate_asks_for_is_measured() -> None:
+    assert {*criteria.grid_of(("image",)), *criteria.CALM} <= set(training.MEASURED)
 
 
 @pytest.mark.parametrize(

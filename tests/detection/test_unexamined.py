@@ -101,6 +101,4 @@ def test_the_pages_of_a_work_say_what_was_not_examined(alice: User, work: Work, 
     asset = work(alice, media_made.make("audio/wav"), "audio/wav")
     page = client.get(f"/assets/{asset.pk}/")  # type: ignore[attr-defined]
     assert page.status_code == 200
-    assert "not examined: “Noise and compression inconsistency” reads pictures, video, not sound." in (
-        page.content.decode()
-    )
+    assert "“Noise and compression inconsistency” reads pictures, video, not sound." in (page.content.decode())

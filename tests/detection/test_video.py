@@ -126,7 +126,7 @@ def test_frames_that_all_look_generated_are_signals_and_real_ones_are_not(
         assert frames.answer is answer
         assert frames.details["share_with_signals"] == share
         assert frames.llr and frames.calibration and len(frames.interval) == 2
-        assert frames.details["what_would_change_this"]
+        assert frames.details["what_would_change"]
 
 
 def test_one_frame_of_many_is_not_lost_in_the_mean(
@@ -143,6 +143,26 @@ def test_one_frame_of_many_is_not_lost_in_the_mean(
     frames, _ = detector.analyze(clip)
     assert frames.answer is Answer.SIGNALS
     assert 0 < float(frames.details["share_with_signals"]) <= 0.5
+
+
+def test_frames_of_which_the_still_net_says_nothing_are_left_out_and_told(
+    clip: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector, "FOLDER", shop(tmp_path))
+    monkeypatch.setattr(stills, "scorer", lambda: lambda rgb: float("nan"))
+    frames, _ = detector.analyze(clip)
+    assert (frames.answer, frames.reason, frames.timeline) == (Answer.CANT_SAY, "out_of_domain", [])
+    assert frames.details["frames"] == 0 and frames.details["left_out_as_drawn"] > 1
+    asked: list[int] = []
+
+    def not_of_the_first(rgb: np.ndarray) -> float:
+        asked.append(1)
+        return float("nan") if len(asked) == 1 else 2.5
+
+    monkeypatch.setattr(stills, "scorer", lambda: not_of_the_first)
+    frames, _ = detector.analyze(clip)
+    assert frames.answer is Answer.SIGNALS and frames.details["left_out_as_drawn"] == 1
+    assert len(frames.timeline) == frames.details["frames"]
 
 
 def test_an_answer_that_turns_when_frames_are_scaled_is_withheld(

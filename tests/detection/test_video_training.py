@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from detection import criteria
+from detection.conditions import AS_IS
 from detection.evaluation.suite import Item
 from tests.conftest import PHOTOGRAPHS
 
@@ -34,7 +36,9 @@ def data() -> Data:
     return Data(Windows(rows, owners, conditions, np.ones(192, int)), items())
 
 
-def test_no_net_is_measured_on_a_source_or_a_generator_that_it_saw(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_net_is_measured_on_a_source_or_a_generator_that_it_saw(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trained: list[set[int]] = []
     real = video.fitted
 
@@ -44,7 +48,7 @@ def test_no_net_is_measured_on_a_source_or_a_generator_that_it_saw(data: Data, m
 
     monkeypatch.setattr(video, "STEPS", 2)
     monkeypatch.setattr(video, "fitted", spied)
-    nets = [(split, net) for split, several in video.held_out(data).items() for net in several]
+    nets = [(split, net) for split, several in video.held_out(data, tmp_path).items() for net in several]
     assert len(nets) == len(trained) == 3 + 4
     for seen, (split, net) in zip(trained, nets, strict=True):
         known = [data.items[index] for index in seen]
@@ -107,3 +111,7 @@ def test_a_film_sped_up_gives_fewer_and_larger_changes() -> None:
 )
 def test_only_clips_that_a_model_made_are_taken(name: str, made: bool) -> None:
     assert video_clips.is_made(name) is made
+
+
+def test_what_films_go_through_is_what_the_release_gate_asks_for() -> None:
+    assert set(CONDITIONS) == {AS_IS, *criteria.grid_of(("video", "image"))}

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from detection.voice_features import BANDS, FEWEST, RATE, WINDOW, speech
+from detection.voice_features import FEWEST, MOST_WINDOWS, RATE, speech
+from detection.voice_statistics import KINDS
 from tests.detection.voices import voice
 
 
@@ -30,12 +31,41 @@ def test_the_colour_of_alices_microphone_does_not_reach_the_network() -> None:
     assert np.abs(plain.bands[:, :frames] - coloured.bands[:, :frames]).mean() < 0.1
 
 
+def test_neither_loudness_nor_colour_changes_the_statistics() -> None:
+    said = voice()
+    quiet, loud = (speech(said * by).windows()[0] for by in (1, 4))
+    assert np.allclose(quiet, loud, atol=1e-2)
+    brighter = np.append(said[:1], said[1:] - 0.3 * said[:-1])
+    coloured = speech(brighter).windows()[0]
+    assert np.corrcoef(quiet[0], coloured[0])[0, 1] > 0.95
+
+
+def test_a_voice_that_moves_less_has_other_statistics() -> None:
+    first, again = (speech(voice(seed=seed)).windows()[0][0] for seed in (0, 1))
+    held = np.tile(voice(0.25), 16)
+    even = speech(held.astype(np.float32)).windows()[0][0]
+    assert np.median(np.abs(even - first)) > 2 * np.median(np.abs(again - first))
+
+
 def test_each_window_knows_when_it_was_said() -> None:
-    heard = speech(voice(7.0))
+    heard = speech(voice(9.0))
     windows, spans = heard.windows()
-    assert windows.shape == (len(spans), 1, BANDS, WINDOW)
-    assert all(0 <= start < end <= 7.0 for start, end in spans)
+    assert windows.shape == (len(spans), sum(KINDS.values())) and len(spans) > 1
+    assert all(0 <= start < end <= 9.0 for start, end in spans)
     assert spans == sorted(spans)
+
+
+def test_of_an_hour_only_so_many_windows_are_looked_at() -> None:
+    heard = speech(np.tile(voice(4.0), 60))
+    windows, spans = heard.windows()
+    assert len(windows) == MOST_WINDOWS
+    assert spans[-1][1] > 230
+
+
+def test_nothing_but_zeros_and_clicks_still_gives_numbers() -> None:
+    clicks = np.zeros(4 * RATE, np.float32)
+    clicks[::1600] = 0.5
+    assert np.isfinite(speech(clicks).windows()[0]).all()
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.4])

@@ -3,7 +3,9 @@
 import io
 import json
 import math
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from django.test import Client
 from accounts.models import User
 from core import jobs
 from core.models import Job
-from detection import examination, wording
+from detection import examination, registry, wording
 from detection.examination import examine, request_examination
 from detection.models import Finding, Run
 from ledger.models import Entry
@@ -36,9 +38,9 @@ def test_a_weighed_answer_is_kept_whole_and_recorded(alice: User, work: Work, ph
     assert finding.calibrated and finding.calibration == "cal-0123456789ab" and finding.answer_words == "Signals found"
     assert finding.places["regions"] == [{"x": "0.1000", "y": "0.2000", "width": "0.3000", "height": "0.4000"}]
     assert finding.moments == [{"start": "0.00", "end": "1.00", "llr": "1.10"}]
-    told = facts()
+    [told] = facts()["findings"]
     assert told["calibrated"] is True and (told["answer"], told["llr"]) == ("signals", "1.20")
-    assert told["calibration"] == "cal-0123456789ab"
+    assert told["calibration"] == "cal-0123456789ab" and set(told) == set(examination.RECORDED)
 
 
 def test_the_same_bytes_by_the_same_model_are_not_examined_twice(
@@ -188,16 +190,11 @@ def test_a_registered_work_asks_for_its_slow_detectors_in_a_job_of_their_own(
     assert Run.objects.get(asset=asset, detector="weighs").state == "done"
 
 
-def test_a_detector_that_lacks_something_is_switched_off_and_says_so(
-    api: Any, alice: User, work: Work, photo: bytes, install: Install
-) -> None:
-    from dataclasses import replace
-
-    from detection import registry
-
-    info = replace(install("weighs"), missing=("some_weights",))
+def test_a_detector_that_lacks_something_is_switched_off_and_says_so_in_words(install: Install) -> None:
+    info = replace(install("weighs"), missing=("clip-vit-b16",))
     said = registry.why_not(info, "image", "image/jpeg")
-    assert said.startswith("not examined: ") and "some_weights is not installed" in said
+    assert said.startswith("not examined: ") and "CLIP ViT-B/16" in said and "manage.py train tower" in said
+    assert "reads pictures, not sound" in registry.why_not(info, "audio", "audio/wav")
 
 
 # --- The command line ------------------------------------------------------------------------------------------------
@@ -234,14 +231,26 @@ def test_one_line_a_file_with_the_answer_and_its_weight(only: Install, photo_pat
     assert not Run.objects.exists() and not Finding.objects.exists()
 
 
-def test_silence_and_experiments_give_no_weight(only: Install, photo_path: Path, db: None) -> None:
-    only("hesitates")
+def test_an_experiment_weighs_nothing_beside_a_detector_that_was_asked(
+    install: Install, monkeypatch: pytest.MonkeyPatch, photo_path: Path, db: None
+) -> None:
+    both = install("hesitates"), install("weighs", experimental=True)
+    monkeypatch.setattr("detection.registry.all_detectors", lambda: both)
     [told], _ = detect(str(photo_path))
     assert (told["verdict"], told["log_likelihood_ratio"], told["reason"]) == ("cant_say", None, "flips")
+    assert told["standing"] == "shipped" and told["answers"][0]["detectors"] == ["hesitates"]
+    assert told["detectors"][1]["findings"][0]["log_likelihood_ratio"] == 1.2
+
+
+def test_where_only_experiments_were_asked_who_runs_the_office_is_told_so(
+    only: Install, photo_path: Path, db: None
+) -> None:
     only("weighs", experimental=True)
     [told], _ = detect(str(photo_path))
-    assert (told["verdict"], told["log_likelihood_ratio"]) == ("cant_say", None)
-    assert told["detectors"][0]["findings"][0]["log_likelihood_ratio"] == 1.2
+    assert (told["verdict"], told["log_likelihood_ratio"], told["standing"]) == ("signals", 1.2, "experimental")
+    out = io.StringIO()
+    call_command("detect", str(photo_path), stdout=out)
+    assert "experimental: often wrong" in out.getvalue()
 
 
 def test_a_detector_that_dies_takes_nobody_with_it(only: Install, photo_path: Path, tmp_path: Path, db: None) -> None:
@@ -261,3 +270,17 @@ def test_a_region_reaches_the_detector_and_nonsense_does_not(only: Install, phot
     for nonsense in ("0,0,2,1", "a,b,c,d", "0,0,1", "nan,0,1,1"):
         with pytest.raises(CommandError):
             call_command("detect", str(photo_path), "--region", nonsense)
+
+
+def test_a_name_the_system_refuses_stops_no_other_file(
+    only: Install, photo_path: Path, tmp_path: Path, db: None
+) -> None:
+    only("weighs")
+    odd = tmp_path / os.fsdecode(b"caf\xe9\x1b[2J.jpg")
+    odd.write_bytes(photo_path.read_bytes())
+    told, status = detect(str(tmp_path / ("x" * 300)), str(odd), str(photo_path))
+    assert status == 1 and [one.get("error", {}).get("code") for one in told] == ["file.unreadable", None, None]
+    assert told[1]["file"] == str(odd)
+    out = io.StringIO()
+    call_command("detect", str(odd), stdout=out)
+    assert "\x1b" not in out.getvalue() and "caf" in out.getvalue()

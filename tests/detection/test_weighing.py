@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detection import calibration, reshipping, weighing
+from detection import calibration, reshipping, weighing, wording
 from detection.calibration import Calibration, Domain, Rate
 from detection.detectors import Answer, Strength
 from detection.reasons import WHY
@@ -94,3 +94,41 @@ def test_every_reason_for_silence_has_words_and_no_weight(reason: Reason) -> Non
     reading = weighing.as_reading("made", weighing.cant_say(reason), None, "it")
     assert WHY[reason] in reading.statement and reading.reason == reason.value
     assert (reading.llr, reading.interval, reading.strength) == ("", (), Strength.NONE)
+
+
+def test_what_would_change_the_answer_is_how_far_the_least_of_the_copies_is(calibrated: Calibration) -> None:
+    at = (calibrated.threshold + 1) * np.log(10)  # one ban above the threshold, of ln LR
+    logits = dict.fromkeys(["as_is", *reshipping.PICTURES], (at - calibrated.intercept) / calibrated.slope)
+    clipped = Calibration(**{**vars(calibrated), "clip": 100.0})
+    told = weighing.what_would_change(weighing.judged(logits, clipped), clipped)
+    assert "“Signals” begins at" in told and "a factor of 10.0 for another answer" in told
+    nearer = logits | {"crop": (at - np.log(5) - calibrated.intercept) / calibrated.slope}
+    assert "a factor of 2.0 for" in weighing.what_would_change(weighing.judged(nearer, clipped), clipped)
+
+
+def test_what_would_change_is_told_of_no_signals_too_and_of_silence_not(calibrated: Calibration) -> None:
+    no = weighing.weigh(lambda picture: -3.0, PICTURE, calibrated)
+    silent = weighing.weigh(lambda picture: 1.05, PICTURE, calibrated)
+    told = weighing.as_reading("made", no, calibrated, "a made picture").details["what_would_change"]
+    assert told.startswith("“No such signals” ends at 0.00")
+    assert silent.answer is Answer.CANT_SAY
+    assert "what_would_change" not in weighing.as_reading("made", silent, calibrated, "a made picture").details
+
+
+def test_where_the_two_classes_were_found_alike_nothing_is_said() -> None:
+    alike = calibration.fit(np.linspace(3, -3, 40), np.arange(40) >= 20, ["a", "b", "c", "d"] * 10)
+    assert alike.slope == 0
+    for logit in (-5.0, 0.0, 5.0):
+        assert weighing.judged({"as_is": logit, "jpeg_70": -logit}, alike).reason is Reason.UNDECIDED
+
+
+def test_the_rates_are_of_files_of_this_kind_and_their_words_say_of_which(calibrated: Calibration) -> None:
+    weighed = weighing.weigh(lambda picture: 6.0, PICTURE, calibrated)
+
+    def words(condition: str) -> str:
+        details = weighing.as_reading("made", weighed, calibrated, "a made picture", condition=condition).details
+        return wording.error_rate_words(details["error_rates"])
+
+    assert words("jpeg_70").startswith("Measured on files it had not seen, after JPEG 70: in 5 % of 60 real files")
+    for unmeasured in ("as_is", "blur"):
+        assert words(unmeasured).startswith("Measured on files it had not seen: in 1 % of 60 real files")

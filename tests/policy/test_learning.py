@@ -1,10 +1,15 @@
 """What cases teach detectors: only what people allowed, and never what an appeal undid."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from django.test import Client
 
 from accounts.models import User
-from detection import fairness, labels, reconciliation
-from detection.models import Label, PermanentTest
+from core.problems import Forbidden
+from detection import fairness, labels, reconciliation, registry
+from detection.models import Audit, Label, PermanentTest
 from policy import appeals, cases, consent, decisions, learning
 from policy.models import Case, Decision
 from policy.models import Consent as Answers
@@ -28,7 +33,7 @@ def decided(asset: Asset, file_notice: FileNotice, rita: User) -> Decision:
 def test_a_decision_about_synthetic_media_proposes_a_label_and_no_more(decided: Decision, asset: Asset) -> None:
     label = Label.objects.get()
     assert (label.question, label.claim, label.origin, label.state) == ("synthetic", "made", "decision", "proposed")
-    assert label.asset == asset and label.submitter is None and label.basis == ""
+    assert label.asset == asset and label.submitter == decided.decider and label.basis == ""
     assert not PermanentTest.objects.exists()
     assert list(reconciliation.labels()) == []
 
@@ -58,6 +63,19 @@ def test_other_cases_and_decisions_without_an_action_say_nothing_about_pixels(
     notice, _ = file_notice(asset, category=category)
     decisions.decide(cases.assign(notice.case, rita), rita, outcome=outcome, **TERMS)
     assert not Label.objects.exists()
+
+
+def test_who_decided_is_no_second_person_for_what_their_decision_says(
+    decided: Decision, alice: User, rita: User, ravi: User
+) -> None:
+    with pytest.raises(Forbidden, match="proposed or decided"):
+        labels.corroborate(Label.objects.get(), rita)
+    appeal = appeals.file_appeal(decided, user=alice, grounds=GROUNDS)
+    appeals.decide_appeal(appeal, ravi, outcome="overturn", reasons=WHY)
+    label = Label.objects.get(origin="appeal")
+    with pytest.raises(Forbidden, match="proposed or decided"):
+        labels.corroborate(label, ravi)
+    assert labels.corroborate(label, rita).state == Label.State.CORROBORATED
 
 
 # --- Basis -----------------------------------------------------------------------------------------------------------
@@ -134,8 +152,25 @@ def test_overturned_decisions_are_counted_apart_by_who_flagged(
     assert fairness.further_lines()[1].endswith("1 appeals decided, 1 overturned, 1.000 (0.025 to 1.000)")
 
 
-def test_a_case_against_a_model_is_about_nobodys_work(db: None) -> None:
-    from detection import registry
-
-    case = Case.objects.get(pk=learning.open_case(registry.detector("forensics")))
+def test_a_case_against_a_model_names_the_detector_the_version_and_the_audit(
+    client: Client, api: Callable[..., Any], rita: User, olga: User
+) -> None:
+    info = registry.detector("face")
+    case = Case.objects.get(pk=learning.open_case(info))
     assert case.asset is None and case.state == Case.State.OPEN
+    about = {"set_name": "Volunteers", "set_sha256": "0" * 64, "attribute": "age", "basis": "Form 3 of 2026"}
+    audit = Audit.objects.create(
+        detector="face", digest=info.model_digest, table=[], flagged=True, case=str(case.pk), audited_by=olga, **about
+    )
+    told = api(rita).get(f"/api/v1/cases/{case.pk}").json()["audits"]
+    assert [(one["audit"], one["detector"], one["version"], one["attribute"]) for one in told] == [
+        (str(audit.pk), "face", f"{info.version}, as shipped", "age")
+    ]
+    client.force_login(rita)
+    page = client.get(f"/review/{case.pk}/").content.decode()
+    assert f"The model of “{info.title}” {info.version}, as shipped" in page
+    assert "Audit by age on “Volunteers”" in page and "A work we do not hold" not in page
+
+
+def test_a_case_about_a_work_has_no_audits(decided: Decision, api: Callable[..., Any], rita: User) -> None:
+    assert api(rita).get(f"/api/v1/cases/{decided.case.pk}").json()["audits"] == []

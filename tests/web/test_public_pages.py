@@ -258,7 +258,7 @@ def test_every_kind_of_entry_has_words() -> None:
 
 def test_each_detector_says_what_it_cannot_do() -> None:
     index = browser().get("/detectors/").content.decode()
-    assert "uncalibrated" in index and "experimental" in index
+    assert "no likelihood ratio" in index and "experimental" in index and "AUC" in index
     for info in registry.all_detectors():
         assert f'href="/detectors/{info.name}/"' in index
         page = browser().get(f"/detectors/{info.name}/").content.decode()

@@ -59,7 +59,7 @@ def test_a_work_is_registered_watched_and_taken_home(studio: Client, photo: byte
 @pytest.mark.parametrize(
     ("media_type", "drawn", "words"),
     [
-        ("audio/mpeg", True, "not examined: “Noise and compression inconsistency” reads pictures, video, not sound."),
+        ("audio/mpeg", True, "“Noise and compression inconsistency” reads pictures, video, not sound."),
         ("video/avi", True, "One picture from the video."),
         ("image/heic", True, "image/heic, 128 × 85"),
         ("application/pdf", False, "reads pictures, video, not documents."),

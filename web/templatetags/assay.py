@@ -14,6 +14,7 @@ from core.clock import now
 from detection import examination, registry, wording
 from detection.models import Finding, Run
 from provenance.models import Asset, Rendition
+from web.findings import Sorted, in_order
 
 register = template.Library()
 
@@ -163,6 +164,12 @@ def weight(context: Context, finding: Finding) -> dict[str, object]:
         "chosen_prevalences": chosen,
         "meanings": [wording.posterior_words(finding.llr, value) for value in chosen] if finding.llr else [],
     }
+
+
+@register.simple_tag
+def found_in(runs: list[Run]) -> Sorted:
+    """All findings of these runs, apart by their answer."""
+    return in_order(finding for run in runs for finding in run.findings.all())
 
 
 @register.filter

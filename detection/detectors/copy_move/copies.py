@@ -1,23 +1,24 @@
-"""Copy-move matching: does one part of the picture show the same as another part, pixel for pixel?
+"""Copy-move matching: does one part of the picture show the same as another part?
 
 1. Corners are found, and each is described by the coarse shape of its surroundings.
 2. Each is compared with every other; it has a twin if one is alike and no third one nearly so (Lowe's ratio test: it
-drops
-   windows of one house front and leaves of one tree).
-3. Twins that lie apart by the same shift are evidence of one copy. The shift is then tested on every pixel: local
-normalised
-   correlation of the picture with itself, shifted. What agrees over an area is a copy and its original.
+   drops windows of one house front and leaves of one tree).
+3. Twins that lie apart by the same shift are evidence of one copy; so are those that `turned` finds, which lie apart by
+   the same turn and size. Each is then tested on every pixel: local normalised correlation of the picture with itself,
+   moved so. What agrees over an area is a copy and its original.
 
-Finds what was moved, not what was turned, mirrored or resized by more than a few per cent. Nothing is trained.
+Nothing is trained.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
+from detection.detectors.copy_move import turned
+from detection.detectors.copy_move.turned import Similarity
 from detection.pictures import Luma
 
 MOST_PIXELS = 1_500_000  # searched; above, reduced by a whole number
@@ -30,6 +31,8 @@ RATIO = 0.6  # of the distances to the best and the second best
 TWINS = 4  # pairs with one shift, at least
 WINDOW = 11  # pixels a side for the dense test
 AGREES = 0.93  # local correlation
+MOST_TURNED = 1200  # corners that are also compared turned and resized
+AGREES_TURNED, LEAST_TURNED = 0.9, 4  # the same, less exact after resampling, and pairs that an area must hold
 PLAIN = 4.0  # grey levels; what varies less has nothing to compare
 LEAST_AREA = 300  # pixels
 SHIFTS = 4  # tested, strongest first
@@ -39,13 +42,18 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Copy:
-    """One part that occurs twice. area: (H, W) of the searched picture, true on one of the two; the other lies `shift`
-    (down, right) further. twins: matched pairs inside. agreement: mean local correlation."""
+    """One part that occurs twice. area, other: (H, W) of the searched picture, true on the one and on the other; the
+    middle of the other lies `shift` (down, right) further, turned by `degrees`, `size` times as large, mirrored or not.
+    twins: matched pairs inside. agreement: mean local correlation."""
 
     area: Bools
+    other: Bools
     shift: tuple[int, int]
     twins: int
     agreement: float
+    degrees: float = 0.0
+    size: float = 1.0
+    mirrored: bool = False
 
     @property
     def pixels(self) -> int:
@@ -54,8 +62,8 @@ class Copy:
 
 @dataclass(frozen=True)
 class Copies:
-    """found: largest first. shifts: how many shifts had TWINS or more; with many, the picture repeats itself by nature.
-    reduced: by which factor the picture was before it was searched."""
+    """found: largest first. shifts: how many shifts and turns had twins enough; with many, the picture repeats
+    itself by nature. reduced: by which factor the picture was before it was searched."""
 
     found: tuple[Copy, ...]
     shifts: int
@@ -75,7 +83,11 @@ def find_copies(luma: Luma) -> Copies:
     pairs = _twins(points, described)
     shifts = list(_shifts(pairs))
     found = [copy for shift in shifts[:SHIFTS] for copy in _areas(small, shift, pairs)]
-    return Copies(tuple(sorted(found, key=lambda copy: -copy.pixels)), len(shifts), factor)
+    turns = list(turned.similarities(small, points[:MOST_TURNED], APART))
+    for one in turns[: 2 * SHIFTS]:
+        found += _turned_areas(small, one, tuple(found))
+    ways = len(shifts) + sum(not one.only_moves for one in turns)
+    return Copies(tuple(sorted(found, key=lambda copy: -copy.pixels)), ways, factor)
 
 
 def _described(luma: Array) -> tuple[npt.NDArray[np.int64], Array]:
@@ -143,14 +155,43 @@ def _shifts(pairs: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 def _areas(luma: Array, shift: tuple[int, int], pairs: npt.NDArray[np.int64]) -> Iterator[Copy]:
     """Connected areas that agree with what lies `shift` further and hold two twins or more."""
     agreement = _agreement(luma, shift)
-    labels, count = ndimage.label(ndimage.binary_opening(agreement > AGREES, iterations=2))
     of_shift = np.abs(pairs[:, 2:] - pairs[:, :2] - shift).max(axis=1) <= 2
-    members = np.bincount(labels[tuple(pairs[of_shift, :2].T)], minlength=count + 1)
+    for area, twins in _connected(agreement > AGREES, pairs[of_shift, :2], 2):
+        rows, columns = np.nonzero(area)
+        other = np.zeros_like(area)
+        other[rows + shift[0], columns + shift[1]] = True
+        yield Copy(area, other, shift, twins, float(agreement[area].mean()))
+
+
+def _turned_areas(luma: Array, found: Similarity, known: Sequence[Copy]) -> Iterator[Copy]:
+    """Connected areas that agree with what the similarity takes them to, and that no copy in `known` covers."""
+    smooth = ndimage.gaussian_filter(luma, 1.0)
+    grid = np.stack(np.meshgrid(*(np.arange(side) for side in luma.shape), indexing="ij"), axis=-1)
+    places = grid @ found.matrix.T + found.offset
+    there = ndimage.map_coordinates(smooth, np.moveaxis(places, -1, 0), order=1, cval=np.nan)
+    seen = np.isfinite(there)
+    agreement = np.where(seen, _correlation(smooth, np.where(seen, there, 0.0)), 0)
+    agreement[np.abs(places - grid).max(axis=-1) < APART] = 0
+    for area, twins in _connected(agreement > AGREES_TURNED, found.pairs.round().astype(np.int64), LEAST_TURNED):
+        if any((area & (one.area | one.other)).sum() > 0.3 * area.sum() for one in known):
+            continue
+        target = places[area].round().astype(np.int64)
+        other = np.zeros_like(area)
+        other[tuple(np.clip(target, 0, np.asarray(luma.shape) - 1).T)] = True
+        down, right = (round(float(one)) for one in (places[area] - grid[area]).mean(axis=0))
+        mean = float(agreement[area].mean())
+        closed = ndimage.binary_closing(other) | other
+        yield Copy(area, closed, (down, right), twins, mean, found.degrees, found.scale, found.mirrored)
+
+
+def _connected(agrees: Bools, points: npt.NDArray[np.int64], least: int) -> Iterator[tuple[Bools, int]]:
+    """Connected areas of LEAST_AREA pixels or more that hold `least` of the points or more, and how many."""
+    labels, count = ndimage.label(ndimage.binary_opening(agrees, iterations=2))
+    members = np.bincount(labels[tuple(points.T)], minlength=count + 1)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     for label in range(1, count + 1):
-        if sizes[label] >= LEAST_AREA and members[label] >= 2:
-            area = labels == label
-            yield Copy(area, shift, int(members[label]), float(agreement[area].mean()))
+        if sizes[label] >= LEAST_AREA and members[label] >= least:
+            yield labels == label, int(members[label])
 
 
 def _agreement(luma: Array, shift: tuple[int, int]) -> Array:
@@ -160,14 +201,18 @@ def _agreement(luma: Array, shift: tuple[int, int]) -> Array:
     down, right = shift
     here = luma[: height - down, max(-right, 0) : width - max(right, 0)]
     there = luma[down:, max(right, 0) : width - max(-right, 0)]
+    out = np.zeros(luma.shape, np.float32)
+    out[: height - down, max(-right, 0) : width - max(right, 0)] = _correlation(here, there)
+    return out
+
+
+def _correlation(here: Array, there: Array) -> npt.NDArray[np.float64]:
+    """Of the windows around each pixel, 0 where one of them is plain."""
     mean_a, mean_b = _window(here), _window(there)
     var_a, var_b = _window(here * here) - mean_a**2, _window(there * there) - mean_b**2
     both = _window(here * there) - mean_a * mean_b
     rich = np.minimum(var_a, var_b) > PLAIN**2
-    value = np.where(rich, both / np.sqrt(np.maximum(var_a * var_b, 1e-3)), 0)
-    out = np.zeros(luma.shape, np.float32)
-    out[: height - down, max(-right, 0) : width - max(right, 0)] = value
-    return out
+    return np.asarray(np.where(rich, both / np.sqrt(np.maximum(var_a * var_b, 1e-3)), 0))
 
 
 def _window(values: Array) -> npt.NDArray[np.float64]:

@@ -11,8 +11,9 @@ from detection.calibration import Calibration
 from detection.detectors import Media, Reading, Region, examination
 from detection.detectors.copy_move import ABOUT
 from detection.detectors.copy_move.copies import PATCH, Array, Copies, find_copies
+from detection.explanation import described
 from detection.heatmap import write_heatmap
-from detection.pictures import Rgb, compression, read_rgb
+from detection.pictures import Rgb, compression, read_rgb, saved_as
 from detection.weighing import Reason, as_reading, cant_say, weigh
 
 SIGNAL = "copy_move"
@@ -53,14 +54,19 @@ def _reading(
 
     weighed = weigh(score, part, calibration, bytes_per_pixel=compression(media.path, media.media_type))
     both = places_of(copies, (part.shape[0], part.shape[1]))
-    write_heatmap(places.laid_out(both, region), media.out / "heatmap.png", (picture.shape[1], picture.shape[0]))
+    drawn = places.laid_out(both, region)
+    write_heatmap(drawn, media.out / "heatmap.png", (picture.shape[1], picture.shape[0]))
     details = {
+        "alternative": described(drawn),
         "shifts": copies.shifts,
         "copies": [
             {
                 "down": copy.shift[0] * copies.reduced,
                 "right": copy.shift[1] * copies.reduced,
                 "pixels": copy.pixels * copies.reduced**2,
+                "turned": f"{copy.degrees:.0f}",
+                "size": f"{copy.size:.2f}",
+                "mirrored": copy.mirrored,
                 "pairs": copy.twins,
                 "agreement": f"{copy.agreement:.3f}",
             }
@@ -69,7 +75,14 @@ def _reading(
     }
     marked = places.boxes(both > 0, within=region)
     return as_reading(
-        SIGNAL, weighed, calibration, ABOUT.looks_for, details=details, heatmap="heatmap.png", regions=marked
+        SIGNAL,
+        weighed,
+        calibration,
+        ABOUT.looks_for,
+        condition=saved_as(media.path),
+        details=details,
+        heatmap="heatmap.png",
+        regions=marked,
     )
 
 
@@ -77,10 +90,7 @@ def places_of(copies: Copies, shape: tuple[int, int]) -> Array:
     """(h, w) of the searched picture: 1 on every copy and on every original, 0 elsewhere."""
     marked = np.zeros(tuple(side // copies.reduced for side in shape), np.float32)
     for copy in copies.found:
-        rows, columns = np.nonzero(copy.area)
-        down, right = copy.shift
-        marked[rows, columns] = 1
-        marked[rows + down, columns + right] = 1
+        marked[copy.area | copy.other] = 1
     return marked
 
 

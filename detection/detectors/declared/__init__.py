@@ -9,7 +9,6 @@ ABOUT = About(
     question=Question.DECLARED,
     looks_for="a file that says a machine made it",
     kinds=("image", "video", "audio", "document"),
-    shares=("hostile_text.py",),
     preload=("detection.detectors.declared.detector", "provenance.c2pa"),
     wall=60.0,
 )

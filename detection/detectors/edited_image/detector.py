@@ -14,9 +14,10 @@ from detection.calibration import Calibration
 from detection.detectors import Answer, Media, Reading, Region, examination
 from detection.detectors.edited_image import ABOUT
 from detection.detectors.edited_image.localiser import LEAST_SIDE, MODEL, Array, heat_of, peak_of
+from detection.explanation import described
 from detection.heatmap import write_heatmap
 from detection.network import Network, opened
-from detection.pictures import Rgb, compression, read_rgb
+from detection.pictures import Rgb, compression, read_rgb, saved_as
 from detection.weighing import Reason, as_reading, cant_say, weigh
 
 SIGNAL = "local_edit"
@@ -48,15 +49,24 @@ def _reading(
 
     weighed = weigh(score, part, calibration, bytes_per_pixel=compression(media.path, media.media_type))
     size = (picture.shape[1], picture.shape[0])
-    write_heatmap(places.laid_out(shown(heat), region), media.out / "heatmap.png", size)
+    drawn = places.laid_out(shown(heat), region)
+    write_heatmap(drawn, media.out / "heatmap.png", size)
     marked = places.boxes(heat > MARKED, LEAST, region)
     details = {
         "marked_share": f"{float((heat > MARKED).mean()):.4f}",
+        "alternative": described(drawn),
         "map": "where the picture fits itself least; not evidence by itself",
         "regions_are": "evidence" if weighed.answer is Answer.SIGNALS else "where to look",
     }
     return as_reading(
-        SIGNAL, weighed, calibration, ABOUT.looks_for, details=details, heatmap="heatmap.png", regions=marked
+        SIGNAL,
+        weighed,
+        calibration,
+        ABOUT.looks_for,
+        condition=saved_as(media.path),
+        details=details,
+        heatmap="heatmap.png",
+        regions=marked,
     )
 
 

@@ -20,12 +20,10 @@ MULTIPLE = 16  # pixels, of the sides that the network takes
 SHARPNESS = 4.0
 MOST_PIXELS = 2_500_000  # examined; above, reduced by a whole number
 LEAST_SIDE = 64  # pixels, to draw a map at all
-# Luma as JPEG has it (ITU-T T.871, clause 7).
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Net(Protocol):
-    """(1, 1, H, W) luma 0…255, sides a multiple of MULTIPLE, to (1, 1, H/8, W/8) logits. See `detection.network`."""
+    """(1, 3, H, W) RGB 0…255, sides a multiple of MULTIPLE, to (1, 1, H/8, W/8) logits. See `detection.network`."""
 
     def run(self, batch: Array, /) -> Array: ...
 
@@ -33,9 +31,10 @@ class Net(Protocol):
 def heat_of(net: Net, rgb: Rgb) -> Array:
     """The map: (H / STRIDE, W / STRIDE) logits, of the picture or of its reduced copy, without the last pixels that
     fill no MULTIPLE. rgb: at least LEAST_SIDE a side."""
-    luma = (reduced(rgb) @ LUMA).round()
-    height, width = (side // MULTIPLE * MULTIPLE for side in luma.shape)
-    return np.asarray(net.run(np.ascontiguousarray(luma[None, None, :height, :width]))[0, 0], np.float32)
+    pixels = reduced(rgb)
+    height, width = (side // MULTIPLE * MULTIPLE for side in pixels.shape[:2])
+    planes = np.ascontiguousarray(pixels[:height, :width].transpose(2, 0, 1))
+    return np.asarray(net.run(planes[None])[0, 0], np.float32)
 
 
 def peak_of(heat: Array) -> float:

@@ -14,12 +14,12 @@ from detection.detectors.face import ABOUT
 from detection.detectors.face.scoring import MODEL, faces_in, logit_of
 from detection.faces import Face
 from detection.network import Network, opened
-from detection.pictures import Rgb, compression, read_rgb
+from detection.pictures import Rgb, compression, read_rgb, saved_as
 from detection.weighing import Reason, Weighed, as_reading, cant_say, decimal, weigh
 
 SIGNAL = "face"
 FOLDER, CALIBRATION = Path(__file__).parent, "calibration.json"
-MOST = 6  # faces that are weighed, largest first
+MOST = 4  # faces that are weighed, largest first: each costs four passes of the tower
 
 
 def analyze(media: Media, region: Region | None = None) -> Sequence[Reading]:
@@ -38,7 +38,7 @@ def analyze(media: Media, region: Region | None = None) -> Sequence[Reading]:
     for index, (face, crop) in enumerate(found):
         media.report(40 + index * 50 // len(found), f"Looking at face {index + 1} of {len(found)}")
         weighed.append((face, _weighed(net, crop, calibration, density)))
-    return [_reading(weighed, part.shape, calibration, region)]
+    return [_reading(weighed, part.shape, calibration, region, saved_as(media.path))]
 
 
 def _weighed(net: Network, crop: Rgb, calibration: Calibration, density: float | None) -> Weighed:
@@ -46,7 +46,11 @@ def _weighed(net: Network, crop: Rgb, calibration: Calibration, density: float |
 
 
 def _reading(
-    weighed: Sequence[tuple[Face, Weighed]], shape: Sequence[int], calibration: Calibration, region: Region | None
+    weighed: Sequence[tuple[Face, Weighed]],
+    shape: Sequence[int],
+    calibration: Calibration,
+    region: Region | None,
+    condition: str,
 ) -> Reading:
     boxes = [_box(face, shape, region) for face, _ in weighed]
     first = max(range(len(weighed)), key=lambda index: _rank(weighed[index][1]))
@@ -63,7 +67,15 @@ def _reading(
         for box, (_, one) in zip(boxes, weighed, strict=True)
     ]
     details = {"faces": told, "answer_is_of_face": first + 1}
-    return as_reading(SIGNAL, weighed[first][1], calibration, ABOUT.looks_for, details=details, regions=[boxes[first]])
+    return as_reading(
+        SIGNAL,
+        weighed[first][1],
+        calibration,
+        ABOUT.looks_for,
+        condition=condition,
+        details=details,
+        regions=[boxes[first]],
+    )
 
 
 def _rank(weighed: Weighed) -> tuple[bool, float]:

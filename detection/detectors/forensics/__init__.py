@@ -16,9 +16,7 @@ ABOUT = About(
         *sorted(media.PICTURES),
         *sorted(one for one in media.DEMUXERS if one.startswith("video/")),
     ),
-    shares=("runtime.py", "pictures.py", "heatmap.py"),
     preload=("detection.detectors.forensics.detector",),
-    needs=("scipy",),
     memory=4 << 30,
     wall=120.0,
 )

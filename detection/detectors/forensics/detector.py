@@ -8,16 +8,18 @@
 3. The deviation, averaged over 5 x 5 blocks, is the map. The areas that stand out are marked.
 
 It says where to look. An untouched photograph has a most deviant area too: how far the peak stands out does not tell
-edited from unedited (card.md has the figures), so the strength is never above “weak”.
+edited from unedited (card.yaml has the figures), so the strength is never above “weak”.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from detection import runtime
-from detection.detectors import Answer, Media, Reading, Region, Strength, examination
+from detection.detectors import Answer, Media, Reading, Region, Span, Strength, examination
+from detection.explanation import described
 from detection.heatmap import write_heatmap
 from detection.pictures import FULL_PIXELS, Picture, read_frames, read_picture, resaved, unreadable
 from detection.runtime import Array
@@ -45,6 +47,10 @@ class Inconsistency:
     def isolation(self) -> float:
         return self.peak / max(self.rival, 1.0)
 
+    @property
+    def stands_out(self) -> bool:
+        return self.peak >= STANDS_OUT and self.isolation >= ALONE
+
 
 def analyze(media: Media, region: Region | None = None) -> list[Reading]:
     """See the module. With a region only that part of the map is looked at. Raises Problem."""
@@ -62,18 +68,19 @@ examine = examination(analyze)
 
 
 def _video(media: Media, region: Region | None) -> Reading:
-    """The frame that deviates most is drawn; every sampled frame is on the time line."""
-    timeline, best = [], None
+    """The sampled frame that deviates most is drawn; the moments are those of frames in which an area stands out."""
+    frames, moments, best = [], [], None
     for index, (seconds, picture) in enumerate(read_frames(str(media.path), media.media_type, FRAMES)):
         media.report(10 + index * 80 // FRAMES, f"Examining the frame at {seconds} s")
         found = within(inconsistency(picture), region)
-        timeline.append({"seconds": seconds, "peak": f"{found.peak:.2f}", "isolation": f"{found.isolation:.2f}"})
+        frames.append({"seconds": seconds, "peak": f"{found.peak:.2f}", "isolation": f"{found.isolation:.2f}"})
+        moments += [Span(float(seconds), float(seconds))] if found.stands_out else []
         if best is None or found.peak > best[0].peak:
             best = (found, picture, seconds)
     if best is None:
         raise unreadable()
-    details = {**_details(best[0], best[1]), "frame_seconds": best[2], "timeline": timeline}
-    return _reading(best[0], best[1], media, details)
+    details = {**_details(best[0], best[1]), "frame_seconds": best[2], "frames": frames}
+    return _reading(best[0], best[1], media, details, moments)
 
 
 def within(found: Inconsistency, region: Region | None) -> Inconsistency:
@@ -160,6 +167,7 @@ def _box(members: list[tuple[int, int]], peak: float, shape: tuple[int, ...]) ->
 def _details(found: Inconsistency, picture: Picture) -> dict[str, Any]:
     return {
         "regions": regions(found.heat),
+        "alternative": described(found.heat),
         "peak": f"{found.peak:.2f}",
         "peak_elsewhere": f"{found.rival:.2f}",
         "isolation": f"{found.isolation:.2f}",
@@ -176,18 +184,20 @@ def _examined(picture: Picture) -> str:
     return f"reduced {picture.reduced} times to stay within {FULL_PIXELS:,} pixels, which hides fine traces"
 
 
-def _reading(found: Inconsistency, picture: Picture, media: Media, details: dict[str, Any]) -> Reading:
+def _reading(
+    found: Inconsistency, picture: Picture, media: Media, details: dict[str, Any], moments: Sequence[Span] = ()
+) -> Reading:
     name = "heatmap.png"
     write_heatmap(found.heat / CLIP, media.out / name, (picture.width, picture.height))
-    stands_out = found.peak >= STANDS_OUT and found.isolation >= ALONE
     return Reading(
         signal="noise_inconsistency",
-        strength=Strength.WEAK if stands_out else Strength.NONE,
-        statement=STANDS_OUT_WORDS if stands_out else NOTHING_WORDS,
+        strength=Strength.WEAK if found.stands_out else Strength.NONE,
+        statement=STANDS_OUT_WORDS if found.stands_out else NOTHING_WORDS,
         score=f"{found.peak:.2f}",
         details=details,
         heatmap=name,
-        answer=Answer.SIGNALS if stands_out else Answer.NO_SIGNALS,
+        answer=Answer.SIGNALS if found.stands_out else Answer.NO_SIGNALS,
+        timeline=moments,
         regions=[Region(*(float(box[side]) for side in ("x", "y", "width", "height"))) for box in details["regions"]],
     )
 

@@ -11,9 +11,7 @@ ABOUT = About(
     kinds=("image",),
     looks_for="an earlier save as JPEG, a shifted grid or an enlargement",
     media_types=tuple(sorted(media.PICTURES)),
-    shares=("jpeg.py", "resampling.py", "pictures.py", "reasons.py"),
     preload=("detection.detectors.history.detector",),
-    needs=("scipy",),
     memory=4 << 30,
     wall=60.0,
 )

@@ -11,7 +11,6 @@ ABOUT = About(
     kinds=("audio", "video"),
     looks_for="an earlier save with a narrower band",
     media_types=tuple(sorted(media.DEMUXERS)),
-    shares=("sounds.py", "sound_gates.py", "reasons.py"),
     preload=("detection.detectors.sound_quality.detector",),
     memory=2 << 30,
     wall=60.0,

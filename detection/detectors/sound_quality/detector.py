@@ -7,7 +7,6 @@ but it is no first copy.
 
 from typing import Any
 
-from core.problems import Problem
 from detection.detectors import Answer, Media, Reading, Region, Strength, examination
 from detection.reasons import WHY, Reason
 from detection.sound_gates import Limits, Quality, gates, quality
@@ -21,12 +20,7 @@ MIN_ACTIVE = 0.5  # seconds
 def analyze(media: Media, region: Region | None = None) -> list[Reading]:
     """See the module. It is about all that was heard: `region` changes nothing. Raises Problem."""
     media.report(10, "Decoding the sound")
-    try:
-        sound = read_sound(media.path, media.media_type, rate=None)
-    except Problem as problem:
-        if problem.code == "detection.no_sound" and media.media_type.startswith("video/"):
-            return [_nothing_to_hear()]  # a silent film is nothing wrong
-        raise
+    sound = read_sound(media.path, media.media_type, rate=None)
     media.report(70, "Measuring band and noise")
     measured = quality(sound)
     return [usable(measured, sound), narrower(measured, sound.rate)]
@@ -56,11 +50,6 @@ def _too_even(measured: Quality) -> str:
     if measured.clipped > Limits().clipped:
         return f"{measured.clipped:.0%} of it is cut off at full scale"
     return f"loud and quiet moments are only {measured.snr:.0f} dB apart, as in noise or a steady tone"
-
-
-def _nothing_to_hear() -> Reading:
-    words = "There is no sound in this video."
-    return Reading("sound_usable", Strength.NONE, words, answer=Answer.CANT_SAY, reason=Reason.SILENT.value)
 
 
 def narrower(measured: Quality, rate: int) -> Reading:

@@ -11,7 +11,6 @@ ABOUT = About(
     kinds=("image", "video", "audio"),
     looks_for="a change after the metadata were written",
     media_types=(*sorted(media.PICTURES), *sorted(media.DEMUXERS)),
-    shares=("jpeg.py", "pictures.py", "hostile_text.py"),
     preload=("detection.detectors.structure.detector",),
     wall=60.0,
 )

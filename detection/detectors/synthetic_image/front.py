@@ -14,7 +14,12 @@ SPREAD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
 
 
 def whole(rgb: Rgb) -> Tensor:
-    """The picture scaled to a shorter side of SIDE, its middle square: (1, 3, SIDE, SIDE), CLIP's scale.
+    """What the network is shown of a picture: (1, 3, SIDE, SIDE), CLIP's scale."""
+    return scaled(square(rgb)[None])
+
+
+def square(rgb: Rgb) -> Rgb:
+    """The picture scaled to a shorter side of SIDE, its middle square: (SIDE, SIDE, 3).
 
     The scaling hides the file's own size and most of what saving did to it, in both classes alike.
     """
@@ -23,5 +28,10 @@ def whole(rgb: Rgb) -> Tensor:
     size = max(SIDE, round(width * scale)), max(SIDE, round(height * scale))
     image = Image.fromarray(rgb).resize(size, Image.Resampling.BICUBIC)
     left, top = (image.width - SIDE) // 2, (image.height - SIDE) // 2
-    square = np.asarray(image.crop((left, top, left + SIDE, top + SIDE)), dtype=np.float32) / 255
-    return np.ascontiguousarray(((square - MEAN) / SPREAD).transpose(2, 0, 1)[None])
+    return np.asarray(image.crop((left, top, left + SIDE, top + SIDE)))
+
+
+def scaled(squares: npt.NDArray[np.uint8]) -> Tensor:
+    """(n, SIDE, SIDE, 3) to (n, 3, SIDE, SIDE), CLIP's scale."""
+    shown = (squares.astype(np.float32) / 255 - MEAN) / SPREAD
+    return np.ascontiguousarray(shown.transpose(0, 3, 1, 2))

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.problems import Problem
-from detection import explanation, reshipping
+from detection import reshipping
 from detection.calibration import AS_IS, Calibration
 from detection.clips import ANIMATED, FRAMES, MOST_CLIPS, SIDE, Clip, Pixels, is_animated, read_clips
 from detection.detectors import Media, Reading, Region, Span, examination
@@ -26,7 +25,7 @@ from detection.detectors.video import ABOUT, followed, stills
 from detection.detectors.video.changes import Array, changes, has_cut
 from detection.network import Network, opened
 from detection.pictures import unreadable
-from detection.weighing import Reason, Weighed, as_reading, cant_say, judged
+from detection.weighing import Reason, Weighed, as_reading, cant_say, judged, unlike
 
 FOLDER = Path(__file__).resolve().parent
 MODEL, CALIBRATION = "model.onnx", "calibration.json"
@@ -41,13 +40,15 @@ SHIPMENTS: Mapping[str, Callable[[Pixels], Pixels]] = reshipping.PICTURES
 @dataclass
 class Looked:
     """What the stretches gave. changes, frames: logits by way of re-shipping, one for each stretch that could be
-    compared, and for each still; unlike: features of the stretches, for the domain check."""
+    compared, and for each still; features: of the stretches, for the domain check; unlike: stills of which the still
+    net says nothing, such as drawings."""
 
     changes: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in (AS_IS, *SHIPMENTS)})
     frames: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in (AS_IS, *SHIPMENTS)})
     features: list[Array] = field(default_factory=list)
     compared: list[Clip] = field(default_factory=list)
     seen: list[float] = field(default_factory=list)
+    unlike: int = 0
     places: int = 0
     faces: list[followed.Seen] = field(default_factory=list)
     cuts: int = 0
@@ -73,8 +74,7 @@ def analyze(media: Media, region: Region | None = None) -> Sequence[Reading]:
 def _look(looked: Looked, clip: Clip, net: Network, score: stills.Score | None) -> None:
     looked.places += 1
     if score:
-        looked.seen.append(clip.start)
-        _look_at(looked, clip.still, score)
+        _look_at(looked, clip, score)
     if len(clip.squares) < FRAMES or clip.step > SLOWEST:
         return
     rows = changes(clip.squares)
@@ -89,10 +89,16 @@ def _look(looked: Looked, clip: Clip, net: Network, score: stills.Score | None) 
         looked.changes[name].append(float(logit))
 
 
-def _look_at(looked: Looked, still: Pixels, score: stills.Score) -> None:
-    looked.frames[AS_IS].append(score(still))
-    for name, ship in SHIPMENTS.items():
-        looked.frames[name].append(score(ship(still)))
+def _look_at(looked: Looked, clip: Clip, score: stills.Score) -> None:
+    logits = {AS_IS: score(clip.still)}
+    if np.isfinite(logits[AS_IS]):
+        logits |= {name: score(ship(clip.still)) for name, ship in SHIPMENTS.items()}
+    if not np.isfinite(list(logits.values())).all():
+        looked.unlike += 1
+        return
+    looked.seen.append(clip.start)
+    for name, logit in logits.items():
+        looked.frames[name].append(logit)
 
 
 def _shipped(squares: Pixels, ship: Callable[[Pixels], Pixels]) -> Pixels:
@@ -105,7 +111,7 @@ def _shipped(squares: Pixels, ship: Callable[[Pixels], Pixels]) -> Pixels:
 
 
 def _of_changes(looked: Looked, folder: Path) -> Reading:
-    calibration = _calibration(folder / CALIBRATION)
+    calibration = Calibration.beside(folder)
     weighed = _weighed(looked.changes, calibration, 0.5, looked.features)
     ends = [clip.end for clip in looked.compared]
     timeline = _timeline([clip.start for clip in looked.compared], ends, looked.changes[AS_IS], calibration)
@@ -113,19 +119,22 @@ def _of_changes(looked: Looked, folder: Path) -> Reading:
         "statistic": "median over the stretches of the temporal net",
         "stretches": len(looked.compared),
         "left_out_for_a_cut": looked.cuts,
-        **_told(looked.changes[AS_IS], weighed, calibration, timeline),
+        **_told(looked.changes[AS_IS], calibration, timeline),
     }
     return as_reading("changes_synthetic", weighed, calibration, ABOUT.looks_for, details=details, timeline=timeline)
 
 
 def _of_frames(looked: Looked, folder: Path) -> Reading:
-    calibration = _calibration(folder / FRAMES_CALIBRATION)
+    calibration = Calibration.beside(folder, FRAMES_CALIBRATION)
     weighed = _weighed(looked.frames, calibration, HIGH, [])
+    if looked.unlike and not looked.seen:
+        weighed = cant_say(Reason.OUT_OF_DOMAIN)
     timeline = _timeline(looked.seen, looked.seen, looked.frames[AS_IS], calibration)
     details = {
         "statistic": "90th percentile over the frames of the synthetic-image net",
         "frames": len(looked.seen),
-        **_told(looked.frames[AS_IS], weighed, calibration, timeline),
+        "left_out_as_drawn": looked.unlike,
+        **_told(looked.frames[AS_IS], calibration, timeline),
     }
     return as_reading("frames_synthetic", weighed, calibration, ABOUT.looks_for, details=details, timeline=timeline)
 
@@ -154,8 +163,7 @@ def _weighed(
         return cant_say(Reason.NOT_CALIBRATED)
     if not logits[AS_IS]:
         return cant_say(Reason.TOO_SHORT)
-    domain = calibration.domain
-    if features and domain.limit > 0 and domain.distance(np.mean(features, axis=0)) > domain.limit:
+    if unlike(calibration, np.mean(features, axis=0) if features else None):
         return cant_say(Reason.OUT_OF_DOMAIN)
     return judged({name: float(np.quantile(told, quantile)) for name, told in logits.items()}, calibration)
 
@@ -169,20 +177,13 @@ def _timeline(
     return [Span(round(a, 2), round(b, 2), f"{llr:.2f}") for a, b, llr in zip(starts, ends, told, strict=True)]
 
 
-def _told(
-    logits: Sequence[float], weighed: Weighed, calibration: Calibration | None, timeline: Sequence[Span]
-) -> dict[str, Any]:
-    """The share above the threshold, the time line in words, and what would change the answer."""
+def _told(logits: Sequence[float], calibration: Calibration | None, timeline: Sequence[Span]) -> dict[str, Any]:
+    """The share above the threshold, and the time line in words."""
     if calibration is None or not logits:
         return {}
     above = [calibration.raw(logit) >= calibration.threshold for logit in logits]
     marked = [span for span, over in zip(timeline, above, strict=True) if over]
-    told = {"share_with_signals": f"{np.mean(above):.2f}", "time_line": described(marked, len(timeline))}
-    if weighed.llr is not None:
-        told["what_would_change_this"] = explanation.what_would_change(
-            weighed.llr, calibration.threshold, calibration.lower
-        )
-    return told
+    return {"share_with_signals": f"{np.mean(above):.2f}", "time_line": described(marked, len(timeline))}
 
 
 def described(marked: Sequence[Span], total: int) -> str:
@@ -191,13 +192,6 @@ def described(marked: Sequence[Span], total: int) -> str:
         return f"None of the {total} places that were examined stands out."
     named = ", ".join(f"{span.start:.1f} s" for span in marked)
     return f"{len(marked)} of the {total} places that were examined stand out: at {named}."
-
-
-def _calibration(path: Path) -> Calibration | None:
-    try:
-        return Calibration.read(path)
-    except Problem:
-        return None  # not calibrated: nothing can be said, and the reading says that
 
 
 examine = examination(analyze)

@@ -38,6 +38,7 @@ def looker() -> Look | None:
     """None where the networks of the face detector are not installed."""
     try:
         finder, net = faces.installed(), opened(scoring.MODEL)
+        scoring.tower()
     except Problem:
         return None
     return lambda clip: _look(clip, finder, net)

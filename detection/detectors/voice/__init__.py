@@ -1,4 +1,4 @@
-"""Whether the speech in a recording bears traces of having been synthesised or put through a vocoder."""
+"""Whether the speech in a recording bears traces of having been synthesised."""
 
 from detection.detectors import About, Question, Standing
 from provenance import media
@@ -6,24 +6,13 @@ from provenance import media
 ABOUT = About(
     name="voice",
     title="Synthetic voice",
-    version="1.0",
+    version="2.0",
     question=Question.VOICE,
     kinds=("audio", "video"),
-    looks_for="a voice that was synthesised or passed through a vocoder",
+    looks_for="a voice that a machine synthesised",
     standing=Standing.EXPERIMENTAL,
     media_types=tuple(sorted(media.DEMUXERS)),
-    shares=(
-        "voice_features.py",
-        "sounds.py",
-        "sound_gates.py",
-        "network.py",
-        "weighing.py",
-        "reshipping.py",
-        "calibration.py",
-        "explanation.py",
-    ),
     preload=("detection.detectors.voice.detector",),
-    needs=("onnxruntime", "scipy"),
     memory=4 << 30,
     wall=120.0,
     queue="infer",

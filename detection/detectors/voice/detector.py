@@ -1,4 +1,4 @@
-"""Speech in windows of two seconds through a small network; their mean is weighed, each is on the time line.
+"""Statistics of speech in windows of three seconds, weighed; their mean is told, each is on the time line.
 
 The gates of `detection.sound_gates` come first: on a telephone's band or under noise nothing was measured that would be
 worth telling. Pauses, loudness and the recording's colouring are taken out before (`detection.voice_features`).
@@ -18,7 +18,7 @@ from detection.voice_features import HOP, RATE, SIZE, Bands, Samples, Speech, sp
 from detection.weighing import Reason, Weighed, as_reading, cant_say, decimal, weigh_sound
 
 FOLDER = Path(__file__).resolve().parent
-MODEL, CALIBRATION = "model.onnx", "calibration.json"
+MODEL = "model.onnx"
 SIGNAL = "synthetic_voice"
 PICTURE = "spectrogram.png"
 MOST_SPANS = 60
@@ -44,9 +44,9 @@ def analyze(media: Media, region: Region | None = None) -> Sequence[Reading]:
     """One reading. region: its x and width choose a part of the time. Raises Problem for what cannot be decoded."""
     media.report(5, "Listening")
     heard = _heard(sounds.read_sound(media.path, media.media_type), region)
-    calibration = _calibration((media.model or FOLDER) / CALIBRATION)
+    calibration = Calibration.beside(media.model or FOLDER)
     found = speech(heard.samples)
-    why = refused(heard.quality, found) or blind(calibration)
+    why = refused(heard.quality, found)
     if why:
         return [_reading(cant_say(why), calibration, heard, (), ())]
     media.report(30, "Examining the voice")
@@ -76,12 +76,6 @@ def refused(quality: sound_gates.Quality, found: Speech) -> Reason | None:
     return None if found.enough else Reason.TOO_SHORT
 
 
-def blind(calibration: Calibration | None) -> Reason | None:
-    """A calibration without slope was fitted on engines left out and found that the network tells them from people no
-    better than chance: a ratio of one for everything is no “no signals”."""
-    return Reason.UNDECIDED if calibration and calibration.slope == 0 else None
-
-
 def logit_of(net: Network, samples: Samples) -> float:
     """The mean logit of all windows; NaN where there is no speech."""
     found = speech(samples)
@@ -99,10 +93,6 @@ def _heard(sound: sounds.Sound, region: Region | None) -> Heard:
         samples, sound = samples[first:last], sounds.of_samples(samples[first:last])
         starts = [(at - first, start) for at, start in starts if at <= last]
     return Heard(samples, starts, sound_gates.quality(sound))
-
-
-def _calibration(path: Path) -> Calibration | None:
-    return Calibration.read(path) if path.exists() else None
 
 
 def _window_llrs(net: Network, windows: Bands, calibration: Calibration | None) -> list[float]:
@@ -140,10 +130,11 @@ def _reading(
     spans: Sequence[Span],
     out: Path | None = None,
 ) -> Reading:
-    details = _details(weighed, calibration, heard.quality)
+    details = _details(heard.quality)
     heatmap = ""
     if out is not None and _continuous(heard):
-        details["picture"] = explanation.draw_spectrogram(heard.samples, RATE, spans, out / PICTURE)
+        details["picture"] = explanation.SPECTROGRAM
+        details["alternative"] = explanation.draw_spectrogram(heard.samples, RATE, spans, out / PICTURE)
         heatmap = PICTURE
     return as_reading(
         SIGNAL,
@@ -162,17 +153,13 @@ def _continuous(heard: Heard) -> bool:
     return len(heard.starts) == 1 and heard.starts[0] == (0, 0.0) and len(heard.samples) >= SIZE + HOP
 
 
-def _details(weighed: Weighed, calibration: Calibration | None, quality: sound_gates.Quality) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "statistic": "mean over windows of two seconds of speech",
+def _details(quality: sound_gates.Quality) -> dict[str, Any]:
+    return {
+        "statistic": "mean over windows of three seconds of speech",
         "heard": f"{quality.seconds:.1f} s",
         "bandwidth": f"{quality.bandwidth:.0f} Hz",
         "signal_to_noise": f"{quality.snr:.0f} dB",
     }
-    if calibration and weighed.llr is not None:
-        change = explanation.what_would_change(weighed.llr, calibration.threshold, calibration.lower)
-        told["what_would_change"] = change
-    return told
 
 
 examine = examination(analyze)

@@ -5,11 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import User
-from core.problems import Problem
+from accounts.people import account
 from detection import fairness, versions
 from detection.models import Audit
-from ledger.log import LogError
+from provenance.management.refusals import told
 
 
 class Command(BaseCommand):
@@ -30,17 +29,11 @@ class Command(BaseCommand):
         report.add_argument("detector", nargs="?", default="")
 
     def handle(self, *, verb: str, **options: Any) -> None:
-        try:
+        with told():
             {"run": self._run, "report": self._report}[verb](options)
-        except Problem as problem:
-            raise CommandError(f"{problem.detail or problem.title} {problem.next_step}".strip()) from problem
-        except LogError as error:
-            raise CommandError(str(error)) from error
 
     def _run(self, options: dict[str, Any]) -> None:
-        by = User.objects.filter(email__iexact=options["by"], is_active=True).first()
-        if by is None:
-            raise CommandError(f"There is no account {options['by']}.")
+        by = account(options["by"])
         version = versions.find(options["detector"], options["version"]) if options["version"] else None
         row = fairness.audit(options["folder"], options["detector"], options["by_attribute"], by, version=version)
         self.stdout.write("\n".join(fairness.report(row)))

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from core.problems import Problem
 from detection import unregistered, wording
 from detection.detectors import Region
+from detection.hostile_text import readable
 from detection.unregistered import Examined, Looked
 
 
@@ -33,9 +34,9 @@ class Command(BaseCommand):
         for path in options["files"]:
             try:
                 examined = unregistered.examine_file(path, options["region"])
-            except Problem as problem:
+            except (Problem, OSError) as error:
                 failed += 1
-                self._say(_refusal(path, problem, options["json"]))
+                self._say(_refusal(path, _as_problem(error), options["json"]))
             else:
                 told = json.dumps(unregistered.as_dict(examined), ensure_ascii=False)
                 self._say([told] if options["json"] else list(_lines(examined)))
@@ -43,23 +44,32 @@ class Command(BaseCommand):
             raise CommandError(f"{failed} of {len(options['files'])} files could not be examined.", returncode=1)
 
     def _say(self, lines: list[str]) -> None:
-        self.stdout.write("\n".join(lines))
+        # A name that is no text is shown with its bytes escaped.
+        self.stdout.write("\n".join(lines).encode("utf-8", "backslashreplace").decode())
         self.stdout.flush()
+
+
+def _as_problem(error: Problem | OSError) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    return Problem("file.unreadable", "The file cannot be read", detail=f"The system says: {error.strerror}.")
 
 
 def _refusal(path: Path, problem: Problem, as_json: bool) -> list[str]:
     if as_json:
         return [json.dumps(unregistered.refused(path, problem), ensure_ascii=False)]
-    return [f"{path}: {problem.detail or problem.title}"]
+    return [f"{readable(str(path))}: {problem.detail or problem.title}"]
 
 
 def _lines(examined: Examined) -> Iterator[str]:
     """For people: the answer to each question, then every detector."""
-    yield f"{examined.path} ({examined.media_type})"
+    yield f"{readable(str(examined.path))} ({examined.media_type})"
     for one in examined.answers:
         weight = "" if one.llr is None else f" (log10 likelihood ratio {one.llr:+.2f})"
         because = f": {wording.why(one.reason)}" if one.reason else ""
-        yield f"  {wording.question_words(one.question)} {wording.answer_words(one.answer)}{because}{weight}"
+        often_wrong = " (experimental: often wrong)" if examined.experimental else ""
+        answer = wording.answer_words(one.answer)
+        yield f"  {wording.question_words(one.question)} {answer}{because}{weight}{often_wrong}"
     for looked in examined.looked:
         yield from (f"    {line}" for line in _detector_lines(looked))
 

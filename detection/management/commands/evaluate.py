@@ -6,8 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from core.problems import Problem
-from detection.management.commands.train import SEED, trainer
+from detection.management.commands.train import INTO_TREE, SEED, trainer
+from detection.training import made
+from provenance.management.refusals import told
 
 
 class Command(BaseCommand):
@@ -15,13 +16,23 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("detector", help="Its name, such as synthetic_image.")
+        place = parser.add_mutually_exclusive_group()
+        place.add_argument(
+            "--of",
+            type=Path,
+            metavar="FOLDER",
+            help="Where `manage.py train` left it (ASSAY_VAR/training/made/NAME); without it, a copy of the installed.",
+        )
+        place.add_argument("--into-tree", action="store_true", help=INTO_TREE)
         parser.add_argument("--seed", type=int, default=SEED, help=f"Of everything that is drawn at random ({SEED}).")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            measure = trainer(options["detector"], "evaluate")
-            measure(Path(settings.ASSAY_VAR) / "training", self.stdout.write, seed=options["seed"])
-        except Problem as problem:
-            raise CommandError(" ".join((problem.title + ".", problem.detail, problem.next_step)).strip()) from problem
-        except FileNotFoundError as error:
-            raise CommandError(f"{error.filename} is missing: run `manage.py train data` first.") from error
+        root, name = Path(settings.ASSAY_VAR) / "training", options["detector"]
+        with told():
+            measure = trainer(name, "evaluate")
+            folder = made.folder_for(root, name, options["of"], into_tree=options["into_tree"])
+            try:
+                measure(root, self.stdout.write, seed=options["seed"], folder=made.measured(folder, name))
+            except FileNotFoundError as error:
+                raise CommandError(f"{error.filename} is missing: run `manage.py train data` first.") from error
+            self.stdout.write(f"In {folder}.")

@@ -36,6 +36,8 @@ class Command(BaseCommand):
         made.add_argument("folder", type=Path)
         made.add_argument("--name", required=True, help="what the institution is called in the plan")
         made.add_argument("--question", choices=[one.value for one in Question], default=Question.SYNTHETIC.value)
+        again = verbs.add_parser("recheck", help="take out of a holding what may not be trained on any more; daily")
+        again.add_argument("folder", type=Path)
         check = verbs.add_parser("check", help="read a plan and say what it asks of an institution")
         check.add_argument("plan", type=Path)
         for name, words in _WITH_FOLDER.items():
@@ -51,6 +53,7 @@ class Command(BaseCommand):
     def handle(self, *, verb: str, **options: Any) -> None:
         verbs: Mapping[str, Callable[[dict[str, Any]], None]] = {
             "prepare": self._prepare,
+            "recheck": self._recheck,
             "check": self._check,
             "record": self._record,
             "replay": self._replay,
@@ -71,6 +74,10 @@ class Command(BaseCommand):
         held_out = sum(item.held_out for item in holding.items)
         self._say(f"{len(holding.items)} works, {held_out} of them held out for measuring; {unread} could not be used.")
         self._say(f"Public key, for the plan: {key}")
+
+    def _recheck(self, options: dict[str, Any]) -> None:
+        holding, gone = own_material.recheck(options["folder"])
+        self._say(f"{len(holding.items)} works as the register has them now; {gone} were taken out.")
 
     def _check(self, options: dict[str, Any]) -> None:
         plan = Plan.read(options["plan"])

@@ -5,12 +5,11 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import User
-from core.problems import Problem
+from accounts.people import account
 from detection import labels
 from detection.detectors import Question
 from detection.models import Claim, Label
-from ledger.log import LogError
+from provenance.management.refusals import told
 from provenance.models import Asset
 
 
@@ -35,12 +34,8 @@ class Command(BaseCommand):
         _who(propose)
 
     def handle(self, *, verb: str, **options: Any) -> None:
-        try:
+        with told():
             {"list": self._list, "propose": self._propose}.get(verb, self._step)({"verb": verb, **options})
-        except Problem as problem:
-            raise CommandError(f"{problem.detail or problem.title} {problem.next_step}".strip()) from problem
-        except LogError as error:
-            raise CommandError(str(error)) from error
 
     def _list(self, options: dict[str, Any]) -> None:
         rows = Label.objects.filter(**{"state": options["state"]} if options["state"] else {})
@@ -53,11 +48,11 @@ class Command(BaseCommand):
             asset = Asset.objects.get(pk=options["work"])
         except (Asset.DoesNotExist, ValidationError) as error:
             raise CommandError(f"There is no work {options['work']}.") from error
-        origin, by = Label.Origin.REVIEWER, _user(options["by"])
+        origin, by = Label.Origin.REVIEWER, account(options["by"])
         self._told(labels.propose(asset, options["question"], options["claim"], origin, by=by))
 
     def _step(self, options: dict[str, Any]) -> None:
-        label, by = labels.find(options["label"]), _user(options["by"])
+        label, by = labels.find(options["label"]), account(options["by"])
         match options["verb"]:
             case "corroborate":
                 labels.corroborate(label, by)
@@ -80,10 +75,3 @@ _STEPS = {
 
 def _who(verb: CommandParser) -> None:
     verb.add_argument("--by", required=True, metavar="E-MAIL", help="the account of the person who does this")
-
-
-def _user(email: str) -> User:
-    user = User.objects.filter(email__iexact=email, is_active=True).first()
-    if user is None:
-        raise CommandError(f"There is no account {email}.")
-    return user

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import User
+from accounts.people import account
 from core.problems import Problem
 from detection import artefacts, bom, brought, cards, drift, gate, measuring, registry, retraining, shadowing, versions
 from detection.models import ModelVersion
-from ledger.keys import BadKey, KeyMissing
-from ledger.log import LogError
+from detection.versions import Shipped
+from provenance.management.refusals import told
 
 
 class Command(BaseCommand):
@@ -37,6 +37,9 @@ class Command(BaseCommand):
             _who(step, reason=name == "retire")
         rollback = verbs.add_parser("rollback", help="what served before serves again")
         rollback.add_argument("detector")
+        rollback.add_argument(
+            "--to", default="", metavar="VERSION", help=f"an earlier champion, or {versions.AS_SHIPPED}"
+        )
         _who(rollback, reason=True)
         verify = verbs.add_parser("verify", help="compare every byte of every version with what was signed")
         verify.add_argument("detector", nargs="?", default="")
@@ -60,12 +63,8 @@ class Command(BaseCommand):
             "verify": self._verify,
             "drift": self._drift,
         }
-        try:
+        with told():
             verbs[verb](options)
-        except Problem as problem:
-            raise CommandError(f"{problem.detail or problem.title} {problem.next_step}".strip()) from problem
-        except (KeyMissing, BadKey, LogError) as error:
-            raise CommandError(str(error)) from error
 
     def _import(self, options: dict[str, Any]) -> None:
         row = brought.bring(
@@ -74,7 +73,7 @@ class Command(BaseCommand):
             detector=options["detector"],
             version=options["version"],
             reason=options["reason"],
-            by=_user(options["by"]),
+            by=account(options["by"]),
             measured=options["measured"],
         )
         self._told(row)
@@ -86,7 +85,7 @@ class Command(BaseCommand):
             detector=options["detector"],
             version=options["version"],
             reason=options["reason"],
-            by=_user(options["by"]),
+            by=account(options["by"]),
             parent=versions.find(options["detector"], parent) if parent else None,
         )
         self._told(row)
@@ -94,7 +93,7 @@ class Command(BaseCommand):
     def _measure(self, options: dict[str, Any]) -> None:
         with brought.prepared(options["file"], options["card"], registry.detector(options["detector"])) as folder:
             measuring.measure(folder, options["suite"], options["out"])
-        self.stdout.write(f"{options['out']}: evaluation.json and calibration.json, for --measured.")
+        self.stdout.write(f"{options['out']}: evaluation, calibration and reference, for --measured.")
 
     def _learn(self, options: dict[str, Any]) -> None:
         row = retraining.learn(
@@ -102,18 +101,26 @@ class Command(BaseCommand):
             version=options["version"],
             reference=options["reference"],
             reason=options["reason"],
-            by=_user(options["by"]),
+            by=account(options["by"]),
         )
         self._told(row)
 
     def _list(self, options: dict[str, Any]) -> None:
-        rows = ModelVersion.objects.order_by("detector", "-created_at")
-        order = list(ModelVersion.Stage.values)[::-1]
-        wanted = [row for row in rows if options["detector"] in ("", row.detector)]
-        for row in sorted(
-            wanted, key=lambda one: (one.detector, -order.index(one.stage) if one.stage != "retired" else 1)
-        ):
-            self.stdout.write(f"{row.detector}  {row.version}  {row.stage}  {row.digest[:23]}…  {row.reason}")
+        installed = {info.name for info in registry.all_detectors()}
+        for detector in sorted(installed | set(ModelVersion.objects.values_list("detector", flat=True))):
+            if options["detector"] in ("", detector):
+                self._list_of(detector, versions.shipped(detector) if detector in installed else None)
+
+    def _list_of(self, detector: str, found: Shipped | None) -> None:
+        """What serves first, what has retired last, the network as shipped where it belongs among them."""
+        rows = list(ModelVersion.objects.filter(detector=detector).order_by("-created_at"))
+        lines = [(row.stage, f"{row.version}  {row.stage}  {row.digest[:23]}…  {row.reason}") for row in rows]
+        if found:
+            stage = Stage.RETIRED if versions.champion(detector) else Stage.CHAMPION
+            about = f"{found.digest[:23]}…  as shipped with Assay, network {found.network[:12]}…"
+            lines.append((stage, f"{versions.AS_SHIPPED}  {stage}  {about}"))
+        for _, line in sorted(lines, key=lambda one: _ORDER.index(one[0])):
+            self.stdout.write(f"{detector}  {line}")
 
     def _card(self, options: dict[str, Any]) -> None:
         detector, version = options["detector"], options["version"]
@@ -129,7 +136,7 @@ class Command(BaseCommand):
                 self.stdout.write(cards.markdown(card))
 
     def _gate(self, options: dict[str, Any]) -> None:
-        verdict, _ = gate.ask(versions.find(options["detector"], options["version"]), _user(options["by"]))
+        verdict, _ = gate.ask(versions.find(options["detector"], options["version"]), account(options["by"]))
         for one in verdict.criteria:
             self.stdout.write(f"{'pass   ' if one.passed else 'REFUSED'}  {one.slug}: {one.words}")
         if not verdict.passed:
@@ -137,24 +144,28 @@ class Command(BaseCommand):
 
     def _shadow(self, options: dict[str, Any]) -> None:
         version = versions.find(options["detector"], options["version"])
-        gate.admit(version, _user(options["by"]))
+        gate.admit(version, account(options["by"]))
         self._told(version)
 
     def _promote(self, options: dict[str, Any]) -> None:
         version = versions.find(options["detector"], options["version"])
         self.stdout.write(f"{shadowing.comparison(version)}.")
-        if versions.approve(version, _user(options["by"])):
+        if versions.approve(version, account(options["by"])):
             self._told(version)
         else:
             self.stdout.write(f"{version}: approved once. A second person runs the same command.")
 
     def _retire(self, options: dict[str, Any]) -> None:
         version = versions.find(options["detector"], options["version"])
-        self._told(versions.retire(version, _user(options["by"]), options["reason"]))
+        self._told(versions.retire(version, account(options["by"]), options["reason"]))
 
     def _rollback(self, options: dict[str, Any]) -> None:
-        before = versions.rollback(options["detector"], _user(options["by"]), options["reason"])
-        serving = str(before) if before else f"{options['detector']} as it was installed"
+        by, to = account(options["by"]), options["to"]
+        current = versions.champion(options["detector"])
+        before = versions.rollback(options["detector"], by, options["reason"], to=to)
+        for one in versions.passed_over(current, before) if current and not to else ():
+            self.stdout.write(f"{one} was passed over: it is wrong again about a work on which an appeal was upheld.")
+        serving = str(before) if before else f"{options['detector']} as shipped"
         self.stdout.write(f"{serving} is in service again.")
 
     def _verify(self, options: dict[str, Any]) -> None:
@@ -171,7 +182,9 @@ class Command(BaseCommand):
 
     def _drift(self, options: dict[str, Any]) -> None:
         if options["clear"]:
-            cleared = drift.clear(options["clear"], _user(options["by"] or ""))
+            if not options["by"]:
+                raise CommandError("Say who looked: --by E-MAIL.")
+            cleared = drift.clear(options["clear"], account(options["by"]))
             self.stdout.write(f"{cleared} alarms cleared.")
             return
         for window in drift.watch():
@@ -182,6 +195,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{row}: {row.get_stage_display()}. {row.digest}")
 
 
+Stage = ModelVersion.Stage
+_ORDER: list[str] = [Stage.CHAMPION, Stage.SHADOW, Stage.CHALLENGER, Stage.RETIRED]
 _STEPS = {
     "gate": "ask the release gate, and print what it says of each point",
     "shadow": "into the shadow, if the gate lets it",
@@ -220,11 +235,4 @@ def _bringing(verbs: Any) -> None:
 def _who(verb: CommandParser, *, reason: bool = False) -> None:
     verb.add_argument("--by", required=True, metavar="E-MAIL", help="the account of the person who does this")
     if reason:
-        verb.add_argument("--reason", required=True, help="why; it stands in the public log and names nobody")
-
-
-def _user(email: str) -> User:
-    user = User.objects.filter(email__iexact=email, is_active=True).first()
-    if user is None:
-        raise CommandError(f"There is no account {email}.")
-    return user
+        verb.add_argument("--reason", required=True, help="why; it is sealed in the log and names nobody")

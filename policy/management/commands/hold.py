@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.models import User
+from accounts.people import account
 from core.clock import now
 from core.problems import Problem
 from policy import holds
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             raise CommandError(_said(problem)) from problem
 
     def _place(self, options: dict[str, Any]) -> None:
-        by = _user(options["by"])
+        by = account(options["by"])
         hold = holds.place_hold(by, on=options["subject"], basis=options["basis"], review_date=options["review"])
         self.stdout.write(f"{hold.pk}: in force, to be reviewed by {hold.review_date}.")
 
@@ -44,20 +44,13 @@ class Command(BaseCommand):
             hold = Hold.objects.get(pk=options["hold"])
         except (Hold.DoesNotExist, ValidationError) as error:
             raise CommandError("There is no such hold: see `manage.py hold list`.") from error
-        holds.release_hold(hold, _user(options["by"]))
+        holds.release_hold(hold, account(options["by"]))
         self.stdout.write(f"{hold.pk}: released. What waited for it is erased now, unless another hold keeps it.")
 
     def _list(self, options: dict[str, Any]) -> None:
         for hold in Hold.objects.filter(released_at=None).order_by("review_date", "pk"):
             due = "  (review is due)" if hold.review_date <= now().date() else ""
             self.stdout.write(f"{hold.pk}  {_subject(hold)}  {hold.basis}  review {hold.review_date}{due}")
-
-
-def _user(email: str) -> User:
-    user = User.objects.filter(email__iexact=email, is_active=True).first()
-    if user is None:
-        raise CommandError(f"There is no account {email}.")
-    return user
 
 
 def _subject(hold: Hold) -> str:
