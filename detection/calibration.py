@@ -74,7 +74,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Calibration:
-    """See the module. threshold, lower: log10 LR from which the answer is “signals”, up to which “no signals”.
+    """See the module. threshold: log10 LR from which the answer is “signals”; below it nothing was found.
 
     clip: largest |log10 LR| ever told. covariance: of (slope, intercept), by the jackknife over sources: its
     (0,0), (0,1), (1,1). quantile: of Student's t, for the 95 % interval.
@@ -88,7 +88,6 @@ class Calibration:
     sources: tuple[str, ...]
     clip: float
     threshold: float
-    lower: float
     covariance: tuple[float, float, float]
     quantile: float
     domain: Domain = field(default_factory=Domain)
@@ -107,14 +106,12 @@ class Calibration:
         return self._clipped(value), self._clipped(value - half), self._clipped(value + half)
 
     def answer(self, logit: float) -> Answer:
-        """The public answer for one logit alone: CANT_SAY between the thresholds, and always where the logits of the
-        two classes were found to differ in nothing."""
+        """The public answer for one logit alone: CANT_SAY where the logits of the two classes were found to differ in
+        nothing.
+        """
         if self.slope <= 0:
             return Answer.CANT_SAY
-        value = self.raw(logit)
-        if value >= self.threshold:
-            return Answer.SIGNALS
-        return Answer.NO_SIGNALS if value <= self.lower else Answer.CANT_SAY
+        return Answer.SIGNALS if self.raw(logit) >= self.threshold else Answer.NO_SIGNALS
 
     def rates(self, condition: str = AS_IS) -> tuple[Rate, ...]:
         """What was measured under `condition`, one row a source."""
@@ -194,7 +191,6 @@ def fit(
         sources=tuple(str(name) for name in np.unique(names)),
         clip=float(np.log10(few + 1)),
         threshold=max(worst, NO_HELP),
-        lower=0.0,  # it speaks against what was looked for, however little: nothing was found
         covariance=_jackknife(folds),
         quantile=float(stats.t.ppf(0.975, len(folds) - 1)),
         domain=domain or Domain(),

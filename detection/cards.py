@@ -195,9 +195,9 @@ _MEASURED = ("held out", "file", "real", "looked for", "AUC", "false signals", "
 
 _AS_SAID = "get the public answer *signals*."
 _ONE_LOOK = (
-    "reach the threshold of *signals* in one look, and “can’t say” is the share between the thresholds; unless a note "
-    "below says otherwise. In service the detector looks again at re-shipped copies and says *signals* only if all of "
-    "them agree: of fewer files of both kinds, and it can’t say of more."
+    "reach the threshold of *signals* in one look, unless a note below says otherwise. In service the detector looks "
+    "again at re-shipped copies and says *signals* only if all of them agree: of fewer files of both kinds. Where they "
+    "do not agree it can’t say."
 )
 
 
@@ -214,7 +214,7 @@ def _measured(evaluation: Mapping[str, Any]) -> Iterator[str]:
         if measured:
             yield f"**{title}**"
         for part in filter(None, (as_they_are, changed)):
-            yield _table(_MEASURED, [_measured_row(row) for row in part])
+            yield _table(*_without_idle([_MEASURED, *(_measured_row(row) for row in part)]))
     if evaluation.get("peers"):
         yield "**Others on the same files**"
         yield _table(
@@ -223,6 +223,14 @@ def _measured(evaluation: Mapping[str, Any]) -> Iterator[str]:
     if evaluation.get("notes"):
         yield _bullets(evaluation["notes"])
     yield f"Made by `{evaluation['command']}`, seed {evaluation['seed']}, on {evaluation['made_on']}."
+
+
+def _without_idle(lines: Sequence[Sequence[str]]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Head and body, without a column “can’t say” in which there is nothing."""
+    idle = _MEASURED.index("can’t say")
+    if all(line[idle] in ("", "0.00") for line in lines[1:]):
+        lines = [(*line[:idle], *line[idle + 1 :]) for line in lines]
+    return lines[0], lines[1:]
 
 
 def _measured_row(row: Mapping[str, Any]) -> Sequence[str]:

@@ -175,7 +175,7 @@ def as_reading(
 def what_would_change(weighed: Weighed, calibration: Calibration) -> str:
     """One sentence: how far this is from another answer; "" where nothing is said.
 
-    “Signals” rests on the re-shipped copy that speaks for it least.
+    “Signals” rests on the re-shipped copy that speaks for it least, “no signals” on the one that speaks for it most.
     """
     if weighed.llr is None:
         return ""
@@ -186,9 +186,11 @@ def what_would_change(weighed: Weighed, calibration: Calibration) -> str:
             f"lowest has {least:.2f}: it would take evidence the other way of more than "
             f"{_times(least - calibration.threshold)} for another answer."
         )
+    most = max(weighed.llr, *weighed.members.values())
     return (
-        f"“No such signals” ends at {calibration.lower:.2f} (log10), and this file has {weighed.llr:.2f}: it would "
-        f"take evidence of more than {_times(calibration.lower - weighed.llr)} for another answer."
+        f"“Signals” begins at {calibration.threshold:.2f} (log10), and of this file and its re-shipped copies the "
+        f"highest has {most:.2f}: it would take evidence of more than {_times(calibration.threshold - most)} for "
+        "another answer."
     )
 
 
@@ -216,6 +218,8 @@ def statement(weighed: Weighed, looks_for: str) -> str:
     match weighed.answer:
         case Answer.SIGNALS:
             return f"Signals consistent with {looks_for}."
+        case Answer.NO_SIGNALS if weighed.llr and weighed.llr > 0:
+            return f"No signals beyond what real files show were found; what was measured leans towards {looks_for}."
         case Answer.NO_SIGNALS:
             return f"No signals consistent with {looks_for} were found, which rules nothing out."
     return f"Can’t say whether there are signals of {looks_for}: {WHY[weighed.reason or Reason.UNDECIDED]}."

@@ -60,11 +60,11 @@ def test_scores_that_tell_nothing_or_the_opposite_give_no_evidence() -> None:
     assert {made.answer(logit) for logit in (-9.0, 0.0, 9.0)} == {Answer.CANT_SAY}
 
 
-def test_between_the_thresholds_nothing_is_said() -> None:
+def test_below_the_threshold_no_signals_are_found_even_where_it_leans_that_way() -> None:
     made = calibration.fit(*examples())
     zero = -made.intercept / made.slope
-    assert made.answer(zero - 0.1) is Answer.NO_SIGNALS
-    assert made.answer(zero + 0.1) is Answer.CANT_SAY
+    assert made.answer(zero - 0.1) is made.answer(zero + 0.1) is Answer.NO_SIGNALS
+    assert 0 < made.raw(zero + 0.1) < made.threshold
     assert made.answer(9.0) is Answer.SIGNALS
 
 

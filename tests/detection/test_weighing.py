@@ -108,11 +108,19 @@ def test_what_would_change_the_answer_is_how_far_the_least_of_the_copies_is(cali
 
 def test_what_would_change_is_told_of_no_signals_too_and_of_silence_not(calibrated: Calibration) -> None:
     no = weighing.weigh(lambda picture: -3.0, PICTURE, calibrated)
-    silent = weighing.weigh(lambda picture: 1.05, PICTURE, calibrated)
+    silent = weighing.cant_say(Reason.TOO_SMALL)
     told = weighing.as_reading("made", no, calibrated, "a made picture").details["what_would_change"]
-    assert told.startswith("“No such signals” ends at 0.00")
+    assert told.startswith("“Signals” begins at") and "the highest has" in told
     assert silent.answer is Answer.CANT_SAY
     assert "what_would_change" not in weighing.as_reading("made", silent, calibrated, "a made picture").details
+
+
+def test_what_leans_towards_it_and_reaches_no_threshold_is_told_with_its_weight(calibrated: Calibration) -> None:
+    leaning = weighing.weigh(lambda picture: 1.05, PICTURE, calibrated)
+    assert leaning.answer is Answer.NO_SIGNALS and leaning.llr is not None
+    assert 0 < leaning.llr < calibrated.threshold
+    reading = weighing.as_reading("made", leaning, calibrated, "a made picture")
+    assert "leans towards a made picture" in reading.statement and reading.strength is Strength.NONE and reading.llr
 
 
 def test_where_the_two_classes_were_found_alike_nothing_is_said() -> None:
