@@ -21,10 +21,12 @@ from detection.pictures import Picture
 from detection.training import data
 from detection.training.augmentation import Rgb
 from detection.training.photographs import PHOTOGRAPHS, photographs
+from detection.training.sources import Use
 
 SEED = 5
 FOLDER = Path(detector.__file__).parent
 REALS, EACH = 8, 2  # untouched pictures of a publisher, and pictures of each kind of edit
+PAIRS = 2  # of each kind of edit, for the map
 MEASURED = {name: CONDITIONS[name] for name in ("as_is", "jpeg_90", "jpeg_70")}
 
 
@@ -55,6 +57,7 @@ def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED, fold
         items = edits.write_trials(photographs(root), Path(made), seed=seed, reals=REALS, each=EACH)
         say(f"{len(items)} pictures")
         scored, pointed = edits.measure(items, look, conditions=MEASURED)
+    faithful = edits.faithful(photographs(root, Use.TEST), look, each=PAIRS, seed=seed)
     found = edits.rows(scored, pointed, None)
     used = {name: one for name, one in data.manifest(root, PHOTOGRAPHS).items() if one["pictures"]}
     tables.write(
@@ -66,5 +69,7 @@ def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED, fold
         notes=[
             "Spliced, copied, filled and blended areas in photographs reduced before, made by us; nothing was trained.",
             *edits.notes(found),
+            edits.faithful_note(faithful),
         ],
+        faithfulness=faithful,
     )

@@ -20,6 +20,7 @@ from ledger import log
 from ledger.events import EventType
 from provenance import media
 from provenance.models import Asset, Rendition
+from tests.detection.federated import Federation
 
 # Nothing of it opens the database, and importing the detector takes seconds.
 collect_ignore = [] if connection.vendor == "sqlite" else ["test_forensics.py"]
@@ -104,3 +105,8 @@ def work(db: None) -> Work:
         return asset
 
     return register
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Federation:
+    return Federation(tmp_path)
