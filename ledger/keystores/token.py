@@ -6,6 +6,7 @@ can be taken out. The latter wrap master keys by RFC 3394 (CKM_AES_KEY_WRAP).
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,7 +132,7 @@ class TokenStore(RemoteKeys):
         with self._lock:
             try:
                 if self._session is None:
-                    self._session = self._login(pkcs11)
+                    self._session = self._patient_login(pkcs11)
                 yield self._session
             except pkcs11.exceptions.PKCS11Error as error:
                 self._session = None
@@ -140,6 +141,16 @@ class TokenStore(RemoteKeys):
                     f"The PKCS#11 token {self._token} does not do as asked ({type(error).__name__}). Is it there, is"
                     " the token's label in ASSAY_KEY_STORE right, and ASSAY_KEY_STORE_PIN its PIN?"
                 ) from None
+
+    def _patient_login(self, pkcs11: Any) -> Any:
+        """A token says “general error” while another process writes to it (SoftHSM2: when two start at once)."""
+        for pause in _PAUSES:
+            try:
+                return self._login(pkcs11)
+            except pkcs11.exceptions.GeneralError:
+                time.sleep(pause)
+                _loaded_in[self._library] = 0  # initialise again
+        return self._login(pkcs11)
 
     def _login(self, pkcs11: Any) -> Any:
         try:
@@ -156,7 +167,8 @@ class TokenStore(RemoteKeys):
             return token.open(rw=True)
 
 
-_loaded_in: dict[str, int] = {}
+_loaded_in: dict[str, int] = {}  # by library, the process that initialised it
+_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds
 
 
 def _module() -> Any:

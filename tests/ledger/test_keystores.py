@@ -157,9 +157,10 @@ def test_two_processes_that_start_at_once_make_one_master_key_that_opens(spec: s
     children = [context.Process(target=_start_at_once, args=(place, barrier, queue)) for _ in range(3)]
     for child in children:
         child.start()
-    made = {queue.get() for _ in children}
     for child in children:
-        child.join(30)
+        child.join(60)
+    assert [child.exitcode for child in children] == [0, 0, 0]
+    made = {queue.get() for _ in children}
     assert made == {TokenStore(*_parts(spec), PIN, tmp_path / "keys").master_key(1)}
     with TokenStore(*_parts(spec), PIN, tmp_path / "keys")._open() as session:
         kept = session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.TOKEN: True})
