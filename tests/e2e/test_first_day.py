@@ -61,7 +61,7 @@ def _alice_registers_and_gets_a_receipt(visitor: Visitors, photograph: Path, tmp
     page.get_by_role("button", name="Register and sign").click()
     page.wait_for_url(re.compile(r"/studio/[0-9a-f-]{36}/"))
     work = page.url.rstrip("/").split("/")[-1]
-    expect(page.get_by_text("uncalibrated").first).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("Looked for and not found")).to_be_visible(timeout=90_000)
     alice.look("studio-work")
     with page.expect_download() as download:
         page.evaluate(f"window.location = '/assets/{work}/file/'")
