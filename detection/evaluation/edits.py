@@ -321,13 +321,3 @@ def faithful(found: Sequence[Photograph], look: Look, *, each: int, seed: int, *
     made = pairs(found, each=each, seed=seed, **more)
     told = faithfulness.measured(lambda rgb: look(rgb)[0], lambda rgb: look(rgb)[1], made, seed=seed)
     return told.as_dict()
-
-
-def faithful_note(told: Mapping[str, Any]) -> str:
-    """One line for the card."""
-    better = "better" if told["beats_random"] else "not surely better"
-    return (
-        f"Map against a shuffled one, {told['pairs']} pairs ({told['left_out']} left out, the detector saw no"
-        f" difference): {better}. Deletion {told['deletion'][0]:.2f} beside {told['deletion_random']:.2f} (lower is"
-        f" better), insertion {told['insertion'][0]:.2f} beside {told['insertion_random']:.2f} (higher is better)."
-    )

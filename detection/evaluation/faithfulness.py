@@ -8,8 +8,9 @@ same values and only the places are wrong. Areas are of the sigmoid of the score
 units of altered less original: 1 is the altered picture, 0 the original.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +66,18 @@ class Faithfulness:
 
     def as_dict(self) -> dict[str, object]:
         return {**asdict(self), "beats_random": self.beats_random}
+
+
+def note(told: Mapping[str, Any], *, of: str = "pairs", otherwise: str = "not surely better") -> str:
+    """One line for the card. told: `Faithfulness.as_dict`; of: what the pairs are; otherwise: where it does not beat
+    the shuffled map.
+    """
+    better = "better" if told["beats_random"] else otherwise
+    return (
+        f"Map against a shuffled one, {told['pairs']} {of} ({told['left_out']} left out, the detector saw no"
+        f" difference): {better}. Deletion {told['deletion'][0]:.2f} beside {told['deletion_random']:.2f} (lower is"
+        f" better), insertion {told['insertion'][0]:.2f} beside {told['insertion_random']:.2f} (higher is better)."
+    )
 
 
 def measured(

@@ -14,7 +14,7 @@ from PIL import Image
 
 from detection import metrics
 from detection.detectors.forensics import detector
-from detection.evaluation import edits, tables
+from detection.evaluation import edits, faithfulness, tables
 from detection.evaluation.conditions import CONDITIONS
 from detection.evaluation.harness import Scored, of
 from detection.pictures import Picture
@@ -69,7 +69,7 @@ def evaluate(root: Path, say: Callable[[str], object], *, seed: int = SEED, fold
         notes=[
             "Spliced, copied, filled and blended areas in photographs reduced before, made by us; nothing was trained.",
             *edits.notes(found),
-            edits.faithful_note(faithful),
+            faithfulness.note(faithful),
         ],
         faithfulness=faithful,
     )

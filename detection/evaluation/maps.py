@@ -80,10 +80,6 @@ def _shown(item: Item) -> Rgb:
 
 def note(told: Mapping[str, Any]) -> str:
     """One line for the card."""
-    better = "better" if told["beats_random"] else "not surely better, and no map is shown"
-    return (
-        f"Map against a shuffled one, {told['pairs']} generated pictures beside photographs ({told['left_out']} left "
-        f"out, the detector saw no difference): {better}. Deletion {told['deletion'][0]:.2f} beside "
-        f"{told['deletion_random']:.2f} (lower is better), insertion {told['insertion'][0]:.2f} beside "
-        f"{told['insertion_random']:.2f} (higher is better)."
+    return faithfulness.note(
+        told, of="generated pictures beside photographs", otherwise="not surely better, and no map is shown"
     )

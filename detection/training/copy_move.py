@@ -12,7 +12,7 @@ import numpy as np
 from detection import metrics
 from detection.calibration import NO_HELP, PUBLIC_FPR, Calibration, Domain, fit
 from detection.detectors.copy_move.detector import copies_in, logit_of, places_of
-from detection.evaluation import edits, tables
+from detection.evaluation import edits, faithfulness, tables
 from detection.evaluation.harness import Scored, of, values
 from detection.pictures import Rgb
 from detection.training import data
@@ -49,7 +49,7 @@ def evaluate(root: Path, say: Callable[[str], None], *, seed: int, folder: Path 
     tables.write(
         folder, command="manage.py evaluate copy_move", seed=seed, rows=rows, calibration=calibration.id,
         threshold=calibration.threshold, data=tables.data_rows(data.manifest(root, PHOTOGRAPHS)),
-        notes=[NOTE, *edits.notes(rows), edits.faithful_note(faithful)], faithfulness=faithful,
+        notes=[NOTE, *edits.notes(rows), faithfulness.note(faithful)], faithfulness=faithful,
     )  # fmt: skip
 
 

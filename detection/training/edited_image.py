@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from detection import membership, metrics
 from detection.calibration import NO_HELP, PUBLIC_FPR, Calibration, Domain, fit
 from detection.detectors.edited_image.localiser import MODEL, heat_of, peak_of
-from detection.evaluation import edits, tables
+from detection.evaluation import edits, faithfulness, tables
 from detection.evaluation.harness import Scored, of, values
 from detection.network import Network, write_manifest
 from detection.training import crops, cut_outs, data, export, localiser, sight, splicing
@@ -149,7 +149,7 @@ def evaluate(root: Path, say: Told, *, seed: int, folder: Path = FOLDER) -> None
     tables.write(
         folder, command="manage.py evaluate edited_image", seed=seed, rows=rows, calibration=calibration.id,
         threshold=calibration.threshold, data=tables.data_rows(data.manifest(root, (*PHOTOGRAPHS, cut_outs.STAMPS))),
-        notes=[*edits.notes(rows), *edits.public_notes(public), edits.faithful_note(faithful)], faithfulness=faithful,
+        notes=[*edits.notes(rows), *edits.public_notes(public), faithfulness.note(faithful)], faithfulness=faithful,
         public=public,
         membership=betrayed(root, known, seed=seed), localisation=edits.cells(pointed),
     )  # fmt: skip

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from detection.evaluation.harness import Scored
 from detection.evaluation.suite import Item
-from detection.training import face_making
+from detection.training import face_making, logistic
 from detection.training.face_features import Array, Features
 from detection.training.splits import Split
 
@@ -43,34 +43,9 @@ def _is_of(item: Item, *, blended: bool) -> bool:
 
 
 def _fit(parts: Sequence[Features], strength: float) -> tuple[Array, float]:
-    """Logistic regression on standardised features; classes count alike, and within one each publisher or kind of
-    making by the root of its size, so that no publisher's taste becomes the rule."""
-    rows = np.concatenate([part.rows for part in parts])
     items = [item for part in parts for item in part.items]
-    labels, share = np.asarray([float(item.synthetic) for item in items]), _shares(items)
-    mean, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-6
-    x = (rows - mean) / spread
-
-    def cost(theta: Array) -> tuple[float, Array]:
-        logit = x @ theta[:-1] + theta[-1]
-        value = float(share @ (np.logaddexp(0, logit) - labels * logit)) + strength / 2 * float(theta[:-1] @ theta[:-1])
-        slope = share * (special.expit(logit) - labels)
-        return value, np.append(x.T @ slope + strength * theta[:-1], slope.sum())
-
-    theta = optimize.minimize(cost, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
-    weight = theta[:-1] / spread
-    return weight, float(theta[-1] - mean @ weight)
-
-
-def _shares(items: Sequence[Item]) -> Array:
-    """Weights of the items: those of either class sum to one half."""
-    names = [(item.synthetic, item.generator or item.source) for item in items]
-    count = {name: names.count(name) for name in set(names)}
-    share = np.asarray([count[name] ** -0.5 for name in names])
-    for synthetic in (False, True):
-        chosen = np.asarray([name[0] is synthetic for name in names])
-        share[chosen] /= 2 * share[chosen].sum()
-    return share
+    labels = np.asarray([float(item.synthetic) for item in items])
+    return logistic.fit(np.concatenate([part.rows for part in parts]), labels, logistic.shares(items), strength)
 
 
 def identity(item: Item) -> tuple[str, str]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import optimize, special
 
 from detection import calibration, membership, metrics, network
 from detection.calibration import Calibration
@@ -24,7 +23,7 @@ from detection.evaluation import conformal, maps, peers, tables
 from detection.evaluation.conditions import CONDITIONS
 from detection.evaluation.harness import AS_IS, Scored, run
 from detection.evaluation.suite import Item, thinned
-from detection.training import data, export, outside, simulated
+from detection.training import data, export, logistic, outside, simulated
 from detection.training.augmentation import Rgb, resized, shipped
 from detection.training.face_crops import FACES
 from detection.training.generators import OTHER
@@ -187,33 +186,8 @@ def fit(parts: Sequence[Features], *, strength: float = STRENGTH) -> Head:
     """
     items = [item for part in parts for item in part.items]
     labels = np.concatenate([part.labels for part in parts])
-    return fitted(np.concatenate([part.rows for part in parts]), labels, _shares(items), strength)
-
-
-def fitted(rows: Array, labels: Array, share: Array, strength: float) -> Head:
-    """rows: (n, width), labels: 0 or 1, share: what each weighs, together 1."""
-    mean, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-6
-    x = (rows - mean) / spread
-
-    def cost(theta: Array) -> tuple[float, Array]:
-        logit = x @ theta[:-1] + theta[-1]
-        value = float(share @ (np.logaddexp(0, logit) - labels * logit)) + strength / 2 * float(theta[:-1] @ theta[:-1])
-        slope = share * (special.expit(logit) - labels)
-        return value, np.append(x.T @ slope + strength * theta[:-1], slope.sum())
-
-    theta = optimize.minimize(cost, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
-    weight = theta[:-1] / spread
-    return Head(weight, float(theta[-1] - mean @ weight))
-
-
-def _shares(items: Sequence[Item]) -> Array:
-    names = [(item.synthetic, item.generator or item.source) for item in items]
-    count = {name: names.count(name) for name in set(names)}
-    share = np.asarray([count[name] ** -0.5 for name in names])
-    for synthetic in (False, True):
-        chosen = np.asarray([name[0] is synthetic for name in names])
-        share[chosen] /= 2 * share[chosen].sum()
-    return share
+    rows = np.concatenate([part.rows for part in parts])
+    return Head(*logistic.fit(rows, labels, logistic.shares(items), strength))
 
 
 # --- Never on what it has seen ----------------------------------------------------------------------------------------
@@ -289,11 +263,11 @@ def fit_outside(inside: Sequence[Features], others: Sequence[Features], line: fl
     parts = [*inside, *others]
     items = [item for part in parts for item in part.items]
     away = np.asarray([is_drawn(item) for item in items], dtype=np.float64)
-    share = _shares([Item(item.path, False, f"{is_drawn(item)}/{item.source}") for item in items])
+    share = logistic.shares([Item(item.path, False, f"{is_drawn(item)}/{item.source}") for item in items])
     for side in (0.0, 1.0):
         share[away == side] /= 2 * share[away == side].sum()
-    head = fitted(np.concatenate([part.rows for part in parts]), away, share, STRENGTH_OUTSIDE)
-    return Head(head.weight, head.bias + outside.LIMIT - line)
+    weight, bias = logistic.fit(np.concatenate([part.rows for part in parts]), away, share, STRENGTH_OUTSIDE)
+    return Head(weight, bias + outside.LIMIT - line)
 
 
 def is_drawn(item: Item) -> bool:
