@@ -19,6 +19,7 @@ class Role(models.TextChoices):
     REVIEWER = "reviewer", "Reviewer"
     LEAD_REVIEWER = "lead_reviewer", "Lead reviewer"
     POLICY_EDITOR = "policy_editor", "Policy editor"
+    LEGAL = "legal", "Lawyer"
     REGULATOR = "regulator", "Regulator"
     OPERATOR = "operator", "Operator"
 
@@ -27,7 +28,7 @@ class Role(models.TextChoices):
 REVIEWERS = (Role.REVIEWER, Role.LEAD_REVIEWER)
 
 # Whoever sees other people's data or decides about it proves who they are with a second factor.
-SECOND_FACTOR_ROLES = frozenset({*REVIEWERS, Role.POLICY_EDITOR, Role.REGULATOR, Role.OPERATOR})
+SECOND_FACTOR_ROLES = frozenset({*REVIEWERS, Role.POLICY_EDITOR, Role.LEGAL, Role.REGULATOR, Role.OPERATOR})
 
 
 class Organisation(models.Model):
@@ -57,6 +58,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True, help_text="Shown to colleagues and on your own works.")
+    language = models.CharField(max_length=8, default="en", help_text="In which they are written to.")
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     joined_at = models.DateTimeField(default=now)
@@ -112,6 +114,7 @@ class Scope(models.TextChoices):
     NOTICES_WRITE = "notices:write", "File notices"
     CASES_READ = "cases:read", "Read cases"
     CASES_WRITE = "cases:write", "Decide cases"
+    FLAGS_WRITE = "flags:write", "File notices in bulk as a trusted flagger"
     AUDIT_READ = "audit:read", "Query and export the audit log"
 
 

@@ -26,14 +26,21 @@ def _regulate() -> None:
     from policy import models
 
     whole: tuple[type[Model], ...] = (
-        *(models.Person, models.Depiction, models.Consent, models.ConsentEvent, models.Case, models.Flag),
+        *(models.Person, models.Depiction, models.Consent, models.ConsentEvent, models.Flag),
         *(models.Decision, models.Action, models.Appeal, models.MediaView),
         *(models.DataRequest, models.Export, models.Hold),
+        *(models.Signal, models.ProcessingBasis, models.TrustedFlagger, models.Attachment),
+        *(models.AppealMessage, models.OutOfCourt, models.CounterNotice, models.HashEntry),
+        *(models.Suspension, models.Strike, models.Misuse),
+        *(models.ReviewerProfile, models.Recusal, models.DeclaredConflict, models.SecondReview),
+        *(models.PackVersion, models.PackApproval, models.Breach, models.BreachParty),
     )
     for model in whole:
         regulated.register(model)
     regulated.register(models.Notice, but=("wrong_pins", "locked_until"))
-    regulated.register(models.StatementOfReasons, but=("delivered_at",))
+    # What orders the queue follows from clocks, which some end by the hour alone.
+    regulated.register(models.Case, but=("next_due_at", "next_rule_id", "queue_at"))
+    regulated.register(models.StatementOfReasons, but=("delivered_at", "exported_at"))
     # Some clocks end by the hour alone; how long they run is computed once (I13).
     regulated.register(models.Clock, but=("state", "ended_at"))
 

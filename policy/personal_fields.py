@@ -62,6 +62,63 @@ PERSONAL: dict[str, PersonalField] = {
     "policy.Export.user": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the log", KEPT),
     "policy.MediaView.reviewer": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
     "policy.MediaView.reason": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", BLANK),
+    "policy.Person.contact_mark": PersonalField(
+        "to notice that one person misuses notices", _INTEREST, _CASE_LIFE, BLANK
+    ),
+    "policy.Consent.proxy": PersonalField("to know who answers for the person shown", "(a) consent", _CASE_LIFE, KEPT),
+    "policy.ProcessingBasis.recorded_by": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the basis", KEPT),
+    "policy.Attachment.owner": PersonalField(_ANSWER, _DUTY, _CASE_LIFE, KEPT),
+    "policy.Attachment.notice": PersonalField(_ANSWER, _DUTY, _CASE_LIFE, KEPT),
+    "policy.Attachment.sealed_name": PersonalField(_ANSWER, _DUTY, _CASE_LIFE, KEY),
+    "policy.StatementOfReasons.person": PersonalField("to explain a decision", _DUTY, "as long as the case", KEPT),
+    "policy.Decision.approver": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
+    "policy.Appeal.person": PersonalField("to hear an appeal", _DUTY, _CASE_LIFE, KEPT),
+    "policy.Appeal.assigned_to": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
+    "policy.AppealMessage.by": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
+    "policy.AppealMessage.sealed_text": PersonalField("to hear an appeal", _DUTY, _CASE_LIFE, KEY),
+    "policy.CounterNotice.by": PersonalField("to answer a counter-notice", _DUTY, _CASE_LIFE, KEPT),
+    "policy.CounterNotice.sealed_fields": PersonalField("to answer a counter-notice", _DUTY, _CASE_LIFE, KEY),
+    "policy.HashEntry.notice": PersonalField("to keep copies out at a person's wish", _DUTY, _CASE_LIFE, KEPT),
+    "policy.HashEntry.value": PersonalField("to keep copies out", _DUTY, "until it is withdrawn or runs out", BLANK),
+    "policy.Suspension.user": PersonalField("to keep misuse out", _INTEREST, "as long as the case", KEPT),
+    "policy.Strike.user": PersonalField("to keep misuse out", _INTEREST, "until it expires", KEPT),
+    "policy.Misuse.user": PersonalField("to keep misuse out", _DUTY, "as long as the case", KEPT),
+    "policy.Misuse.person": PersonalField("to keep misuse out", _DUTY, "as long as the case", KEPT),
+    "policy.ReviewerProfile.user": PersonalField(
+        "to give cases to who is trained for them", _CONTRACT, "while the person reviews", KEPT
+    ),
+    "policy.ReviewerProfile.alias": PersonalField(
+        "so that outsiders need not know a reviewer's name", _INTEREST, "as long as the cases", KEPT
+    ),
+    "policy.ReviewerProfile.languages": PersonalField(
+        "to give cases to who reads them", _CONTRACT, "while the person reviews", BLANK
+    ),
+    "policy.ReviewerProfile.trained": PersonalField(
+        "to give cases to who is trained for them", _CONTRACT, "while the person reviews", BLANK
+    ),
+    "policy.ReviewerProfile.manager": PersonalField(
+        "to keep managers from judging", _DUTY, "while the person reviews", KEPT
+    ),
+    "policy.ReviewerProfile.floor": PersonalField(
+        "to show media as the person can bear them", _CONTRACT, "while the person reviews", BLANK
+    ),
+    "policy.Recusal.reviewer": PersonalField(
+        "to keep a case from who should not see it", _CONTRACT, "as long as the case", KEPT
+    ),
+    "policy.DeclaredConflict.reviewer": PersonalField(
+        "to keep parties from judging", _DUTY, "while the person reviews", KEPT
+    ),
+    "policy.DeclaredConflict.user": PersonalField(
+        "to keep parties from judging", _DUTY, "while the person reviews", KEPT
+    ),
+    "policy.SecondReview.reviewer": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
+    "policy.PackVersion.author": PersonalField(_ACCOUNTABLE, _INTEREST, "as long as the pack", KEPT),
+    "policy.PackApproval.by": PersonalField(_ACCOUNTABLE, _INTEREST, "as long as the pack", KEPT),
+    "policy.DataRequest.sealed_text": PersonalField("to answer the request", _DUTY, "as proof that it was done", KEY),
+    "policy.DataRequest.handled_by": PersonalField(_ACCOUNTABLE, _DUTY, "as proof that it was done", KEPT),
+    "policy.Breach.opened_by": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the log", KEPT),
+    "policy.BreachParty.person": PersonalField("to tell whom a breach concerns", _DUTY, "as long as the log", KEPT),
+    "policy.BreachParty.user": PersonalField("to tell whom a breach concerns", _DUTY, "as long as the log", KEPT),
     "accounts.User.email": PersonalField("to log in and to be told", _CONTRACT, _ACCOUNT_LIFE, BLANK),
     "accounts.User.name": PersonalField("shown to colleagues and on one's works", _CONTRACT, _ACCOUNT_LIFE, BLANK),
     "accounts.User.password": PersonalField("to log in", _CONTRACT, _ACCOUNT_LIFE, BLANK),
@@ -106,6 +163,7 @@ ELSEWHERE: dict[str, str] = {
 
 # Looked at, and found to hold nothing about a person, with the reason.
 NOT_PERSONAL: dict[str, str] = {
+    "accounts.User.language": "enumeration",
     "accounts.Organisation.name": "of an organisation; renamed when its only member is erased",
     "account.EmailConfirmation.key": "a random token; the model is not used, confirmation links are signed instead",
     "sessions.Session.session_key": "a random token",
@@ -149,6 +207,55 @@ NOT_PERSONAL: dict[str, str] = {
     "policy.Export.purpose": "an authority's purpose, part of the public account of its accesses",
     "policy.Export.key": "address of a file",
     "policy.Export.sha256": "digest of a file",
+    "policy.Person.language": "enumeration",
+    "policy.Consent.granted": "enumeration",
+    "policy.Consent.territory": "enumeration",
+    "policy.Consent.notice_version": "of a text",
+    "policy.Consent.language": "enumeration",
+    "policy.ConsentEvent.purposes": "enumeration",
+    "policy.Signal.value": "enumerations",
+    "policy.ProcessingBasis.reference": "the office's own words",
+    "policy.Case.language": "enumeration",
+    "policy.Case.next_rule_id": "rule",
+    "policy.TrustedFlagger.authority": "name of an authority",
+    "policy.TrustedFlagger.jurisdiction": "enumeration",
+    "policy.TrustedFlagger.areas": "enumeration",
+    "policy.Notice.language": "enumeration",
+    "policy.Notice.answers": "choices and yes/no answers",
+    "policy.Notice.sworn": "which of the office's statements, when",
+    "policy.Attachment.media_type": "enumeration",
+    "policy.Attachment.key": "address of sealed bytes",
+    "policy.Decision.also": "enumeration",
+    "policy.Decision.territory": "enumeration",
+    "policy.Decision.held_for": "enumeration",
+    "policy.Decision.exemptions": "enumeration",
+    "policy.StatementOfReasons.locale": "enumeration",
+    "policy.StatementOfReasons.puid": "random",
+    "policy.StatementOfReasons.tdb": "made of the decision's checked texts",
+    "policy.Appeal.language": "enumeration",
+    "policy.OutOfCourt.body": "name of a body",
+    "policy.OutOfCourt.reference": "a body's file number",
+    "policy.CounterNotice.sworn": "which of the office's statements, when",
+    "policy.CounterNotice.missing": "enumeration",
+    "policy.HashEntry.territory": "enumeration",
+    "policy.HashEntry.shared_with": "names of lists",
+    "policy.Misuse.factors": "counts and enumerations",
+    "policy.SecondReview.rule_ids": "rules",
+    "policy.PackVersion.name": "name of a pack",
+    "policy.PackVersion.version": "of a pack",
+    "policy.PackVersion.digest": "digest of rules",
+    "policy.PackVersion.content": "rules",
+    "policy.PackVersion.signature": "signature over a digest",
+    "policy.PackVersion.signer": "key of this office",
+    "policy.Clock.inputs": "rules and dates",
+    "policy.Clock.pauses": "dates and the office's own reasons",
+    "policy.Clock.extension": "dates and the office's own reasons",
+    "policy.DataRequest.plan": "names of columns",
+    "policy.Breach.description": "checked: no address or number",
+    "policy.Breach.measures": "checked: no address or number",
+    "policy.Breach.late_because": "the office's own words",
+    "policy.Breach.reference": "an authority's file number",
+    "provenance.Asset.hidden_in": "enumeration",
     "policy.PipelineStep.step": "enumeration",
     "policy.PipelineStep.error_code": "enumeration",
     "detection.Run.detector": "enumeration",

@@ -57,6 +57,8 @@ class Asset(models.Model):
     state = models.CharField(max_length=12, choices=State.choices, default=State.REGISTERED)
     restriction = models.CharField(max_length=16, choices=Restriction.choices, default=Restriction.NONE, blank=True)
     label_text = models.CharField(max_length=300, blank=True)
+    hidden_in = models.JSONField(default=list, help_text="Places where it is not shown, besides its restriction.")
+    removed_at = models.DateTimeField(null=True, help_text="When its files were deleted for good.")
     original_sha256 = models.CharField(max_length=64, db_index=True, help_text="Of the file as it was sent.")
     near_duplicates = models.JSONField(default=list, help_text="Asset ids and distances, as found at registration.")
     created_at = models.DateTimeField(default=now)

@@ -1,6 +1,7 @@
 """The cast, the media and the ground everything is tested on.
 
-Alice and Bob create, Dana is depicted, Rita and Ravi review, Greta regulates, Olga operates, Mallory attacks.
+Alice and Bob create, Dana is depicted, Rita and Ravi review, Greta regulates, Olga operates, Paula edits
+rules, Lena is a lawyer, Mallory attacks.
 Every test process has a data folder of its own, so the suite runs in parallel and touches nothing of yours.
 """
 
@@ -25,6 +26,7 @@ from accounts.models import Membership, Organisation, Role, User
 from core import jobs
 from core.models import Job
 from ledger import proofs
+from policy.models import Category, ReviewerProfile
 from tests.append_only import let_flush_through
 
 let_flush_through()
@@ -105,6 +107,9 @@ def _person(name: str, *roles: Role, organisation: str = "The Office") -> User:
     user = User.objects.create_user(f"{name.lower()}@example.org", name=name)
     for role in roles:
         Membership.objects.create(user=user, organisation=home, role=role)
+    if Role.REVIEWER in roles:
+        trained = dict.fromkeys(Category.values, "2026-01-05")
+        ReviewerProfile.objects.create(user=user, alias=f"R-{name}", languages=["en", "de"], trained=trained)
     return user
 
 
@@ -141,6 +146,16 @@ def greta(db: None) -> User:
 @pytest.fixture
 def olga(db: None) -> User:
     return _person("Olga", Role.OPERATOR)
+
+
+@pytest.fixture
+def paula(db: None) -> User:
+    return _person("Paula", Role.POLICY_EDITOR)
+
+
+@pytest.fixture
+def lena(db: None) -> User:
+    return _person("Lena", Role.LEGAL)
 
 
 @pytest.fixture

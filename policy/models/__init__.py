@@ -5,32 +5,87 @@ or ciphertext under that person's key (`sealed…`), so that destroying the key 
 lists them all.
 """
 
-from policy.models.cases import SEVERITY, Case, Category, Exemption, Flag, Notice
-from policy.models.decisions import Action, Affected, Appeal, Decision, StatementOfReasons
-from policy.models.people import Consent, ConsentEvent, Depiction, Person, Purpose
-from policy.models.records import Clock, DataRequest, Export, Hold, MediaView, PipelineStep
+from policy.models.cases import (
+    NO_DEADLINE,
+    SEVERITY,
+    Attachment,
+    Case,
+    Category,
+    Exemption,
+    Flag,
+    Notice,
+    TrustedFlagger,
+)
+from policy.models.decisions import (
+    Action,
+    Affected,
+    Appeal,
+    AppealMessage,
+    CounterNotice,
+    Decision,
+    HashEntry,
+    Misuse,
+    OutOfCourt,
+    StatementOfReasons,
+    Strike,
+    Suspension,
+)
+from policy.models.desk import DeclaredConflict, MediaView, Recusal, ReviewerProfile, SecondReview
+from policy.models.packs import PackApproval, PackVersion
+from policy.models.people import (
+    Capacity,
+    Consent,
+    ConsentEvent,
+    Depiction,
+    Person,
+    ProcessingBasis,
+    Purpose,
+    Signal,
+)
+from policy.models.records import Breach, BreachParty, Clock, DataRequest, Export, Hold, PipelineStep
 
 __all__ = [
+    "NO_DEADLINE",
     "SEVERITY",
     "Action",
     "Affected",
     "Appeal",
+    "AppealMessage",
+    "Attachment",
+    "Breach",
+    "BreachParty",
+    "Capacity",
     "Case",
     "Category",
     "Clock",
     "Consent",
     "ConsentEvent",
+    "CounterNotice",
     "DataRequest",
     "Decision",
+    "DeclaredConflict",
     "Depiction",
     "Exemption",
     "Export",
     "Flag",
+    "HashEntry",
     "Hold",
     "MediaView",
+    "Misuse",
     "Notice",
+    "OutOfCourt",
+    "PackApproval",
+    "PackVersion",
     "Person",
     "PipelineStep",
+    "ProcessingBasis",
     "Purpose",
+    "Recusal",
+    "ReviewerProfile",
+    "SecondReview",
+    "Signal",
     "StatementOfReasons",
+    "Strike",
+    "Suspension",
+    "TrustedFlagger",
 ]

@@ -1,4 +1,4 @@
-"""Deadlines, requests about one's own data, exports, views and pipeline steps."""
+"""Deadlines, requests about one's own data, breaches, holds, exports and pipeline steps."""
 
 from django.conf import settings
 from django.db import models
@@ -8,7 +8,7 @@ from core.clock import now
 from core.states import Moves
 from policy.models.base import Row
 from policy.models.cases import Case, Notice
-from policy.models.decisions import Appeal, Decision
+from policy.models.decisions import Appeal, AppealMessage, CounterNotice, Decision
 from policy.models.people import Person
 
 
@@ -17,14 +17,18 @@ class Clock(Row):
 
     class State(models.TextChoices):
         RUNNING = "running", "running"
+        PAUSED = "paused", "paused"
         MET = "met", "met"
         BREACHED = "breached", "missed"
         VOID = "void", "no longer needed"
 
     MOVES: Moves = {
-        State.RUNNING: {State.MET, State.BREACHED, State.VOID},
+        State.RUNNING: {State.PAUSED, State.MET, State.BREACHED, State.VOID},
+        State.PAUSED: {State.RUNNING, State.MET, State.VOID},
         State.BREACHED: {State.VOID},
     }
+    # It has not ended.
+    ALIVE = (State.RUNNING, State.PAUSED, State.BREACHED)
 
     class Purpose(models.TextChoices):
         DECIDE = "decide", "Decide"
@@ -33,57 +37,158 @@ class Clock(Row):
         ANSWER_APPEAL = "answer", "Answer the appeal"
         DUTY = "duty", "Other duty"
         DATA_REQUEST = "data", "Answer the data request"
+        MESSAGE = "message", "Answer a question in the appeal"
+        RESTORE = "restore", "Restore after a counter-notice"
+        BREACH = "breach", "Tell the authority of a breach"
+        OUT_OF_COURT = "oods", "The out-of-court body decides"
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, null=True, related_name="clocks")
     notice = models.ForeignKey(Notice, on_delete=models.PROTECT, null=True, related_name="clocks")
     decision = models.ForeignKey(Decision, on_delete=models.PROTECT, null=True, related_name="clocks")
     appeal = models.ForeignKey(Appeal, on_delete=models.PROTECT, null=True, related_name="clocks")
     data_request = models.ForeignKey("policy.DataRequest", on_delete=models.PROTECT, null=True, related_name="clocks")
+    counter_notice = models.ForeignKey(CounterNotice, on_delete=models.PROTECT, null=True, related_name="clocks")
+    message = models.ForeignKey(AppealMessage, on_delete=models.PROTECT, null=True, related_name="clocks")
+    breach = models.ForeignKey("policy.Breach", on_delete=models.PROTECT, null=True, related_name="clocks")
     purpose = models.CharField(max_length=8, choices=Purpose.choices)
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
     rule_id = models.CharField(max_length=60)
     instrument = models.CharField(max_length=200)
     article = models.CharField(max_length=120)
     jurisdiction = models.CharField(max_length=8)
-    pack = models.CharField(max_length=64, help_text="SHA-256 of the rule files that were in force.")
+    pack = models.CharField(max_length=64, help_text="SHA-256 of the pack that the rule came from.")
     legal_status = models.CharField(max_length=10, default="draft", help_text="“draft” until a lawyer has signed.")
     started_at = models.DateTimeField()
+    not_before = models.DateTimeField(null=True, help_text="Where the rule has an earliest moment.")
     due_at = models.DateTimeField(null=True, help_text="Null: the rule gives no number.")
     ended_at = models.DateTimeField(null=True)
     trace = models.JSONField(help_text="Plain sentences: why this rule, and how the date was computed.")
+    inputs = models.JSONField(default=dict, help_text="All that due_at was computed from: `assay-clock/1` (I14).")
+    pauses = models.JSONField(default=list, help_text='[{"from","to","reason"}], reasons of the office\'s own list.')
+    extension = models.JSONField(default=dict, help_text='{"until","reason","at"}, once.')
 
     class Meta:
-        indexes = [models.Index(fields=["state", "due_at"])]
+        indexes = [
+            models.Index(fields=["state", "due_at"]),
+            models.Index(fields=["case", "purpose", "state", "due_at"], name="clocks_of_a_case"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rule_id} {self.state}"
 
 
 class DataRequest(Row):
-    """A person's request about their own data, and its receipt."""
+    """A person's request about their own data, how it was answered, and the receipt."""
 
     class Kind(models.TextChoices):
         ACCESS = "access", "See what is held"
         ERASE = "erase", "Erase"
+        RECTIFY = "rectify", "Correct"
+        RESTRICT = "restrict", "Store only"
+        PORT = "port", "Take along"
+        OBJECT = "object", "Object"
+        HUMAN = "human", "Have a person look again"
 
     class State(models.TextChoices):
         RECEIVED = "received", "received"
+        VERIFYING = "verifying", "waiting for proof of who asks"
+        PLANNED = "planned", "being carried out"
         DONE = "done", "done"
         PARTLY_DONE = "partly_done", "done, but for what a hold keeps"
+        REFUSED = "refused", "refused"
 
-    MOVES: Moves = {State.RECEIVED: {State.DONE, State.PARTLY_DONE}, State.PARTLY_DONE: {State.DONE}}
+    MOVES: Moves = {
+        State.RECEIVED: {State.VERIFYING, State.PLANNED, State.DONE, State.PARTLY_DONE, State.REFUSED},
+        State.VERIFYING: {State.RECEIVED, State.REFUSED},
+        State.PLANNED: {State.DONE, State.PARTLY_DONE, State.REFUSED},
+        State.PARTLY_DONE: {State.DONE},
+    }
+    OPEN = (State.RECEIVED, State.VERIFYING, State.PLANNED)
 
-    kind = models.CharField(max_length=6, choices=Kind.choices)
+    class Refusal(models.TextChoices):
+        NONE = "", "not refused"
+        NOT_IDENTIFIED = "not_identified", "We could not tell that it is you"
+        UNFOUNDED = "unfounded", "Manifestly unfounded or excessive"
+        OTHERS = "others", "It would reveal somebody else"
+        DUTY = "duty", "A duty asks for keeping it"
+        NOTHING = "nothing", "Nothing is held"
+
+    kind = models.CharField(max_length=8, choices=Kind.choices)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="data_requests")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="data_requests"
     )
     state = models.CharField(max_length=11, choices=State.choices, default=State.RECEIVED)
+    plan = models.JSONField(default=list, help_text='[{"field","method"}]: what will be done to which column.')
+    sealed_text = models.BinaryField(default=b"", help_text="What shall be corrected or is objected to; their key.")
+    refusal = models.CharField(max_length=14, choices=Refusal.choices, default=Refusal.NONE, blank=True)
+    handled_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     receipt = models.JSONField(default=dict)
     done_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"data request: {self.get_kind_display()} ({self.state})"
+
+
+class Breach(Row):
+    """GDPR 33 and 34: a breach of personal data, whom it concerns, and who was told by when."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "being looked into"
+        TOLD = "told", "the authority was told"
+        NOT_TOLD = "not_told", "no risk: the authority need not be told"
+        CLOSED = "closed", "closed"
+
+    class Risk(models.TextChoices):
+        UNKNOWN = "unknown", "not known yet"
+        UNLIKELY = "unlikely", "unlikely"
+        RISK = "risk", "a risk"
+        HIGH = "high", "a high risk: the people are told too"
+
+    class Kind(models.TextChoices):
+        CONFIDENTIALITY = "confidentiality", "somebody saw it"
+        INTEGRITY = "integrity", "somebody changed it"
+        AVAILABILITY = "availability", "it is lost or out of reach"
+
+    MOVES: Moves = {
+        State.OPEN: {State.TOLD, State.NOT_TOLD},
+        State.NOT_TOLD: {State.TOLD, State.CLOSED},
+        State.TOLD: {State.CLOSED},
+        State.CLOSED: set(),
+    }
+
+    kind = models.CharField(max_length=15, choices=Kind.choices)
+    risk = models.CharField(max_length=8, choices=Risk.choices, default=Risk.UNKNOWN)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    description = models.TextField(max_length=5000, help_text="The office's own words; no personal data.")
+    measures = models.TextField(max_length=5000, blank=True)
+    aware_at = models.DateTimeField()
+    opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    authority_told_at = models.DateTimeField(null=True)
+    late_because = models.CharField(max_length=300, blank=True)
+    reference = models.CharField(max_length=60, blank=True, help_text="Of the authority.")
+    people_told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "breaches"
+
+    def __str__(self) -> str:
+        return f"breach of {self.kind}, {self.state}"
+
+
+class BreachParty(Row):
+    """Whom a breach concerns, and when they were told."""
+
+    breach = models.ForeignKey(Breach, on_delete=models.PROTECT, related_name="parties")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "breach parties"
+
+    def __str__(self) -> str:
+        return f"concerned by {self.breach}"
 
 
 class Hold(Row):
@@ -131,17 +236,6 @@ class Export(Row):
 
     def __str__(self) -> str:
         return f"export {str(self.pk)[-6:]}"
-
-
-class MediaView(Row):
-    """Somebody lifted the blur: who, what, and the reason they gave."""
-
-    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="media_views")
-    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="media_views")
-    reason = models.CharField(max_length=300)
-
-    def __str__(self) -> str:
-        return f"view in {self.case}"
 
 
 class PipelineStep(models.Model):
