@@ -69,7 +69,7 @@ test: $(TEST_STAMP) ## Everything that proves the product
 
 .PHONY: bench
 bench: $(BENCH_STAMP) ## Print every figure the documents quote, with the machine they were taken on (30 minutes)
-	@for file in guard ledger provenance provenance_index detection; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
+	@for file in guard ledger provenance provenance_index detection due_process; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
 
 # Flower asks for older versions of what the service uses: an environment of its own, under the data folder.
 FLOWER := $(ASSAY_VAR)/federation/flower
@@ -86,8 +86,9 @@ federation: $(FLOWER_STAMP) ## Three institutions train together in Flower's pro
 	@ASSAY_VAR=$(ASSAY_VAR)/federation/office $(BIN)/python manage.py federation drill --venv $(FLOWER) --data $(ASSAY_VAR)/training
 
 .PHONY: load
-load: $(TEST_STAMP) ## Ten thousand broken files; a hundred kills of writer, sequencer and database; nothing may be lost
+load: $(TEST_STAMP) ## Ten thousand broken files and changes; a log of a million; a hundred kills of writer, sequencer and database; nothing may be lost
 	@FUZZ_EVERY=1 $(BIN)/pytest -q tests/provenance/test_fuzz.py
+	@ASSAY_LOAD=1 $(BIN)/pytest -q tests/ledger/test_go.py tests/ledger/test_mutations.py
 	@$(BIN)/python -m tests.ledger.crash_cycles --cycles 100 --database postgresql
 
 .PHONY: lock

@@ -67,7 +67,7 @@ class Supervisor:
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, signal.SIG_IGN)
         for child in self._children.values():
-            _signal_group(child, signal.SIGTERM)
+            child.terminate()
         deadline = time.monotonic() + GRACE
         for child in self._children.values():
             try:

@@ -16,7 +16,9 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests import processes
+from tests.processes import ROOT
+
 START_LIMIT = 120.0
 
 
@@ -89,15 +91,10 @@ class Office:
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `manage.py` on this office's data folder."""
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=check,
-        )
+        done = processes.run("manage.py", *arguments, environment=self._environment)
+        if check:
+            done.check_returncode()
+        return done
 
     def python(self, code: str) -> str:
         """Run code inside Django on this office's data; returns its standard output."""

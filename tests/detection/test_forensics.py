@@ -44,6 +44,9 @@ def hotter_inside(heat: np.ndarray, mask: np.ndarray) -> float:
     return float((one > other).mean() + 0.5 * (one == other).mean())
 
 
+TOGETHER = pytest.mark.xdist_group("maps")  # what is made once is made in one process
+
+
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """(edit, map of the edited photograph, map of the untouched one, blocks of the edit) for 48 edits."""
@@ -59,24 +62,28 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, np.ndarr
     return found
 
 
+@TOGETHER
 def test_the_heat_is_higher_inside_every_kind_of_edit_than_outside(trials: list) -> None:
     for how in media.EDITS:
         scores = [hotter_inside(heat, mask) for kind, heat, _, mask in trials if kind == how]
         assert np.mean(scores) > 0.7, f"{how}: {scores}"
 
 
+@TOGETHER
 def test_the_same_places_of_the_untouched_photographs_are_not_hotter(trials: list) -> None:
     assert np.mean([hotter_inside(untouched, mask) for _, _, untouched, mask in trials]) < 0.65
     gains = [hotter_inside(heat, mask) - hotter_inside(untouched, mask) for _, heat, untouched, mask in trials]
     assert np.mean(gains) > 0.2
 
 
+@TOGETHER
 def test_the_peak_falls_into_the_edit_far_more_often_than_chance(trials: list) -> None:
     hits = np.mean([bool(mask.flat[int(heat.argmax())]) for _, heat, _, mask in trials])
     chance = np.mean([mask.mean() for *_, mask in trials])
     assert hits > 4 * chance
 
 
+@TOGETHER
 def test_a_random_map_fails_the_same_checks(trials: list) -> None:
     random = np.random.default_rng(0)
     scores = [hotter_inside(random.normal(size=heat.shape), mask) for _, heat, _, mask in trials]

@@ -13,7 +13,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +25,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 # A loaded machine may need this long, in seconds, for what takes one or two alone.
 SLOW = 120.0
 WRITERS = 2
@@ -320,10 +318,11 @@ def office(kind: str) -> Iterator[tuple[Path, Database]]:
                 del os.environ[setting]
             os.environ |= {"ASSAY_VAR": str(folder / "var"), "ASSAY_DATABASE_URL": database.url}
             os.environ |= {"ASSAY_LOG_LEVEL": "CRITICAL", "DJANGO_SETTINGS_MODULE": "config.settings"}
-            manage("migrate", "-v0")
             import django
 
             django.setup()
+            if not manage("migrate", "-v0"):
+                raise RuntimeError("the database could not be made; see above")
             # What children need is loaded once, here; none of it opens the database.
             for module in ("accounts.models", "ledger.management.commands.sequencer"):
                 importlib.import_module(module)
@@ -333,10 +332,15 @@ def office(kind: str) -> Iterator[tuple[Path, Database]]:
                 database.close()
 
 
-def manage(*arguments: str) -> int:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, check=False, stdout=sys.stderr
-    ).returncode
+def manage(*arguments: str) -> bool:
+    """Whether the command did its work, in a child; what it says goes to stderr."""
+    from django.core.management import call_command
+
+    try:
+        ask(lambda: call_command(*arguments, stdout=sys.stderr))
+    except RuntimeError:
+        return False
+    return True
 
 
 def run(cycles: int, kind: str, seed: int = 6) -> Summary:
@@ -381,7 +385,7 @@ def _host(folder: Path, number: int) -> Callable[[], None]:
 
 
 def _summary(work: Cycles, kind: str, cycles: int, started: float) -> Summary:
-    checked = manage("check_log") == 0
+    checked = manage("check_log")
     seconds = round(time.monotonic() - started, 1)
     return Summary(kind, cycles, dict(work.killed), len(work.acknowledged), work.found, checked, seconds)
 

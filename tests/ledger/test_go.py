@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import os
 import shutil
 import struct
 import threading
@@ -36,7 +37,8 @@ from tests.ledger.verifiers import Both
 
 pytestmark = pytest.mark.xdist_group("go")
 
-SIZES = (1, 255, 256, 257, 70_000, 1_000_000)
+LARGE = 1_000_000  # needs no tile of a level that 70,000 have not: `make load` looks at it
+SIZES = (1, 255, 256, 257, 70_000, *((LARGE,) if "ASSAY_LOAD" in os.environ else ()))
 TREE_ONLY = 70_000  # from here on the corrupted copies are read without looking into the leaves: the tree is meant
 
 
@@ -123,12 +125,12 @@ def test_each_corrupted_copy_of_a_log_is_rejected(both: Both, log: Path) -> None
     # A pass over a million entries takes seconds: there, one corruption of each kind of file must do.
     chosen = {"a bit in the last entry", "a bit in tile 1/15", "no tile 2/0", "another root, signed"}
     for what, file, content in corruptions(log):
-        if size_of(log) == max(SIZES) and what not in chosen:
+        if size_of(log) == LARGE and what not in chosen:
             continue
         chosen.discard(what)
         with replaced(file, content):
             assert not both.accept_log(log, tree_only=tree_only), what
-    assert size_of(log) != max(SIZES) or not chosen
+    assert size_of(log) != LARGE or not chosen
 
 
 class OurProofs(forge.Log):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import processes
+
 pytestmark = pytest.mark.xdist_group("kill")  # a fresh installation is made once
 
 # A loaded machine may need this long, in seconds, for what takes one or two alone.
@@ -32,22 +34,14 @@ def environment(var: Path) -> dict[str, str]:
 
 
 def manage(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment(var), capture_output=True, text=True, check=False)
+    done = processes.run("manage.py", *arguments, environment=environment(var))
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
 
-def writer(var: Path, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.ledger.office", str(count)]
-    return subprocess.Popen(command, cwd=ROOT, env=environment(var), stdout=subprocess.PIPE, text=True)
-
-
 def write(var: Path, count: int) -> int:
     """Append so many entries, in another process; its exit status."""
-    with writer(var, count) as process:
-        process.communicate(timeout=SLOW)
-        return process.returncode
+    return processes.run("-m", "tests.ledger.office", str(count), environment=environment(var)).returncode
 
 
 def rows(var: Path, query: str) -> list[str]:

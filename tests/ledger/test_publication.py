@@ -339,6 +339,7 @@ def store(settings: Any) -> Iterator[Store]:
 
 
 @pytest.mark.services
+@pytest.mark.only_on("sqlite")
 @pytest.mark.xdist_group("services")
 def test_a_bucket_is_published_with_the_headers_a_cdn_needs(store: Store, grown: Grown, client: Client) -> None:
     grown(250)
@@ -356,6 +357,7 @@ def test_a_bucket_is_published_with_the_headers_a_cdn_needs(store: Store, grown:
 
 
 @pytest.mark.services
+@pytest.mark.only_on("sqlite")
 @pytest.mark.xdist_group("services")
 def test_of_two_publishers_to_a_bucket_the_later_checkpoint_is_not_overwritten(store: Store, grown: Grown) -> None:
     grown(2)

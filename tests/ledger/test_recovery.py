@@ -3,8 +3,6 @@
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +11,8 @@ import pytest
 
 from ledger import keys, merkle, notes, tiles
 from ledger.merkle import HASH_SIZE
-from tests.ledger.test_kill import ROOT, environment, manage, rows, write
+from tests import processes
+from tests.ledger.test_kill import environment, manage, rows, write
 
 pytestmark = pytest.mark.xdist_group("kill")  # what is made once is made in one process
 
@@ -71,7 +70,7 @@ def write_many(var: Path, count: int) -> None:
 
 def run(var: Path, script: str, *arguments: str) -> None:
     settings = {**environment(var), "DJANGO_SETTINGS_MODULE": "config.settings"}
-    subprocess.run([sys.executable, "-c", script, *arguments], cwd=ROOT, env=settings, check=True)
+    processes.run("-c", script, *arguments, environment=settings).check_returncode()
 
 
 def backup(source: Path, target: Path) -> None:

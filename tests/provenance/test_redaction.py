@@ -101,6 +101,7 @@ def test_what_is_left_verifies_and_says_that_something_was_redacted(work: Asset,
     assert label in {one["label"] for one in reading.read(signed_bytes(work), "image/jpeg")["manifests"].values()}
 
 
+@pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("media_type", media_made.EMBEDDABLE)
 def test_other_formats_are_redacted_too(media_type: str, alice: User, register: Register, signed_bytes: Read) -> None:
     asset = register(alice, media_made.make(media_type), metadata=SAID)

@@ -27,6 +27,9 @@ from tests.provenance import media_made
 from tests.provenance.conftest import FORMATS, Register, what_is_kept
 from web.verdicts import CLAIMED, NOT_YET, UNRECORDED, verdict
 
+# Of reading credentials. What it asks the database, `test_verification_api` and `test_blocklist` ask too.
+pytestmark = pytest.mark.only_on("sqlite")
+
 Read = Callable[..., bytes]
 Write = Callable[[str, bytes], Path]
 Verify = Callable[..., Report]

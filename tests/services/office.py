@@ -12,8 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-SLOW = 180
+from tests import processes
+from tests.processes import ROOT
 
 
 class Office:
@@ -48,10 +48,13 @@ class Office:
         )
 
     def run(self, *arguments: str) -> str:
-        with self.start(*arguments) as process:
-            output, errors = process.communicate(timeout=SLOW)
-        assert process.returncode == 0, errors
-        return output
+        done = self.outcome(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def outcome(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """It may fail."""
+        return processes.run(*arguments, environment=self.environment)
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:

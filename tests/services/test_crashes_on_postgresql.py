@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.services.office import ROOT, Office
+from tests.processes import ROOT
+from tests.services.office import Office
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("crashes")]
 
@@ -62,11 +63,10 @@ def test_a_database_put_back_from_an_older_copy_is_never_signed_again(office: Of
     on_server(postgres_url, f'ALTER DATABASE "{name}_copy" RENAME TO "{name}"')
     office.run("-m", "tests.ledger.office", "2")  # the office takes entries; they wait
     for _ in range(2):
-        with office.start("manage.py", "sequencer", "--once") as once:
-            _, said = once.communicate(timeout=SLOW)
+        once = office.outcome("manage.py", "sequencer", "--once")
         assert once.returncode == 1
-        assert "restore the newest copy of the database" in said
-        assert "Traceback" not in said
+        assert "restore the newest copy of the database" in once.stderr
+        assert "Traceback" not in once.stderr
     assert office.sql("SELECT max(size) FROM ledger_checkpoint") == [(3,)]
     assert office.sql("SELECT count(*) FROM ledger_outbox") == [(2,)]
     assert office.sql("SELECT kind FROM ledger_alarm") == [("guard",)]

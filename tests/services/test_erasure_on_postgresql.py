@@ -8,7 +8,8 @@ import pytest
 
 from ledger import keys, merkle, notes
 from tests.ledger.test_recovery import ERASE, MANY, ORIGIN, published_tiles
-from tests.services.office import SLOW, Office
+from tests.processes import SLOW
+from tests.services.office import Office
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
 
@@ -72,9 +73,8 @@ def test_a_restored_database_is_erased_again_recovered_and_signs_on(
     assert office.run("-c", OPEN) == "0\n"
     assert office.sql("SELECT count(*) FROM ledger_personkey WHERE person = 'user:alice'") == [(0,)]
     office.run("-c", MANY, "1")  # the office goes on; it only does not sign
-    with office.start("manage.py", "sequencer", "--once") as refused:
-        _, said = refused.communicate(timeout=SLOW)
-    assert refused.returncode == 1 and "recover_log --from" in said
+    refused = office.outcome("manage.py", "sequencer", "--once")
+    assert refused.returncode == 1 and "recover_log --from" in refused.stderr
     assert office.sql("SELECT count(*) FROM ledger_sequence") == [(5,)], "nothing got a place that others have"
 
     said = office.run("manage.py", "recover_log", "--from", str(copy))
@@ -97,10 +97,9 @@ def test_whoever_appends_while_somebody_is_erased_loses_nothing_and_leaves_nothi
 
     def erase_now_and_then() -> None:
         while any(process.poll() is None for process in writers):
-            with office.start("-c", ERASE, "user:alice") as process:
-                _, errors = process.communicate(timeout=SLOW)
-            if process.returncode:
-                failed.append(errors)
+            done = office.outcome("-c", ERASE, "user:alice")
+            if done.returncode:
+                failed.append(done.stderr)
 
     eraser = threading.Thread(target=erase_now_and_then)
     eraser.start()

@@ -8,7 +8,8 @@ import pytest
 from core.canonical import canonical_json
 from core.clock import now
 from ledger.merkle import leaf_hash
-from tests.services.office import SLOW, Office
+from tests.processes import SLOW
+from tests.services.office import Office
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
 

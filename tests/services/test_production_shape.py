@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests import processes
 from tests.conftest import PHOTOGRAPHS
-from tests.office import ROOT
+from tests.processes import ROOT
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]
 
@@ -105,9 +106,7 @@ def _stored(endpoint: str) -> int:
 
 
 def _run(environment: Mapping[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=180
-    )
+    done = processes.run(*arguments, environment=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

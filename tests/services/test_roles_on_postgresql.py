@@ -2,15 +2,14 @@
 what was written, not even when the owner has switched every trigger off. And the catch-all, with open transactions.
 """
 
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 
-from tests.services.office import ROOT, SLOW, Office
+from tests import processes
+from tests.services.office import Office
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("roles")]
 
@@ -170,8 +169,7 @@ def test_the_office_cannot_end_what_halts_the_log(office: Guarded) -> None:
     assert office.sql("SELECT kind FROM ledger_alarm ORDER BY 1") == [("audit",), ("witness:greta",)]
 
     of_web = {name: value for name, value in office.environment.items() if name != "ASSAY_SEQUENCER_DATABASE_URL"}
-    command = [sys.executable, "manage.py", "alarms", "--clear", "audit"]
-    refused = subprocess.run(command, cwd=ROOT, env=of_web, capture_output=True, text=True, timeout=SLOW)
+    refused = processes.run("manage.py", "alarms", "--clear", "audit", environment=of_web)
     assert refused.returncode == 1
     assert "ASSAY_SEQUENCER_DATABASE_URL" in refused.stderr
 
@@ -203,18 +201,17 @@ def test_what_the_office_role_inserts_past_append_gets_no_index_and_stops_nobody
 
 
 def test_the_doctor_says_that_triggers_are_switched_off(undefended: Guarded) -> None:
-    with undefended.start("manage.py", "doctor") as process:
-        said, _ = process.communicate(timeout=SLOW)
-    assert process.returncode == 1
-    assert "triggers that guard the log are gone" in said
+    done = undefended.outcome("manage.py", "doctor")
+    assert done.returncode == 1
+    assert "triggers that guard the log are gone" in done.stdout
 
 
 def test_a_role_that_no_grant_binds_is_refused(office: Guarded) -> None:
     office.sql("DROP ROLE IF EXISTS office_heir")
     office.sql("CREATE ROLE office_heir LOGIN IN ROLE postgres")
     for app in ("postgres", "office_heir", "nobody_there"):
-        command = [sys.executable, "manage.py", "database_roles", "--app", app, "--sequencer", SEQUENCER, "--apply"]
-        done = subprocess.run(command, cwd=ROOT, env=office.owner, capture_output=True, text=True, timeout=SLOW)
+        command = ("manage.py", "database_roles", "--app", app, "--sequencer", SEQUENCER, "--apply")
+        done = processes.run(*command, environment=office.owner)
         assert done.returncode == 1
         assert ("no role" if app == "nobody_there" else "superuser") in done.stderr
 
