@@ -1,0 +1,1 @@
+"""The rule book: dated rows of law as data, exact dates, golden tests. Pure: no Django, no database, no clock."""
