@@ -56,7 +56,7 @@ class Card:
     summary: one sentence. measures, cannot, method: Markdown paragraphs. data: what it was made and measured with, each
     {name, version, licence, use: train | calibrate | test, sha256?, items?, url?}. weights: [{file, from, licence,
     sha256?}], [] for rules. preprocessing: of the network's input ({} for rules). groups: what is known of groups of
-    people. change_reason: why this version is not the last one.
+    people. change_reason: why this version is not the last one. biometric: it looks at people’s faces or voices.
     """
 
     summary: str
@@ -73,6 +73,7 @@ class Card:
     weights: tuple[Mapping[str, Any], ...] = ()
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     groups: str = "Not audited: no consented, labelled set was available."
+    biometric: bool = False
     evaluation: Mapping[str, Any] | None = None
 
 
@@ -116,11 +117,13 @@ def from_dict(told: Any, evaluation: Mapping[str, Any] | None = None) -> Card:
     fields |= {name: _texts(told, name) for name in _LISTS}
     fields |= {"data": _rows(told, "data", _DATA), "weights": _rows(told, "weights", _WEIGHTS)}
     fields |= {"groups": _text(told, "groups")} if "groups" in told else {}
-    fields |= {"preprocessing": told.get("preprocessing") or {}}
+    fields |= {"preprocessing": told.get("preprocessing") or {}, "biometric": told.get("biometric", False)}
     if unknown := sorted(str(name) for name in set(told) - set(Card.__dataclass_fields__) | set(told) & {"evaluation"}):
         raise _refused(f"Unknown field: {readable(unknown[0], 60)}.")
     if not isinstance(fields["preprocessing"], Mapping):
         raise _refused("`preprocessing` is a list of named values.")
+    if not isinstance(fields["biometric"], bool):
+        raise _refused("`biometric` is true or false.")
     return Card(**fields, evaluation=evaluation)
 
 
@@ -169,6 +172,7 @@ def markdown(card: Card, *, refusals: Sequence[str] | None = None) -> str:
         *_section("Not for", _bullets(card.out_of_scope)),
         *_section("How", card.method),
         *_section("Limits", _bullets(card.limits)),
+        *_section("Faces and voices", _OF_PEOPLE if card.biometric else ""),
         *_section("Groups of people", card.groups),
         *_section("Release gate", _gate(refusals) if refusals is not None else ""),
         *_section("Measured", "\n\n".join(_measured(card.evaluation)) if card.evaluation else ""),
@@ -179,6 +183,12 @@ def markdown(card: Card, *, refusals: Sequence[str] | None = None) -> str:
         *_section("Why this version", card.change_reason),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+_OF_PEOPLE = (
+    "It looks at people’s faces or voices. It says nothing about who they are and compares nobody with anybody; still "
+    "a work is examined only if everybody shown agreed, or if the office has recorded another basis (/bases/)."
+)
 
 
 def _gate(refusals: Sequence[str]) -> str:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from core import jobs, storage
 from core.canonical import Json
 from core.clock import now
 from core.models import Job
 from core.problems import NotFound, Problem
-from detection import guarded, registry, shadowing, versions
+from detection import guarded, permission, registry, shadowing, versions
 from detection.artefacts import Artefact
 from detection.detectors import Reading, Region, Span, Standing
 from detection.models import Finding, Run
@@ -52,7 +52,8 @@ def examine(asset: Asset, detector: str, *, job: Job | None = None, again: bool 
 
     Returns the run: done or failed (its error says why, in words), or running when another worker is at it. A failed
     run is tried once more only if `again`. Progress goes to `job`. Raises NotFound for an unknown detector or one
-    that does not read this kind of media, and whatever else is our own fault; what is the file's fault is a failed run.
+    that does not read this kind of media, and whatever else is our own fault; what is the file's fault is a failed run,
+    and so is a detector of faces or voices where there is no basis for it (`permission`).
     """
     info = registry.detector(detector)
     if _why_not(info, asset):
@@ -68,7 +69,7 @@ def examine(asset: Asset, detector: str, *, job: Job | None = None, again: bool 
             "standing": info.standing.value,
         },
     )
-    if not _claim(run, serving, job, again=again):
+    if _is_still_refused(run, info) or not _claim(run, serving, job, again=again):
         return run
     try:
         _work(run, serving, job)
@@ -109,12 +110,27 @@ def _serving(info: DetectorInfo) -> Serving:
 
 
 def unexamined(asset: Asset) -> list[tuple[DetectorInfo, str]]:
-    """The detectors that cannot examine this work, each with the reason, which begins with “not examined”."""
-    return [(info, why) for info in registry.all_detectors() if (why := _why_not(info, asset))]
+    """The detectors that cannot examine this work, each with the reason, which begins with “not examined”.
+
+    Not those that have looked, or were refused: that is said where their results are.
+    """
+    cannot = [(info, _why_not(info, asset)) for info in registry.all_detectors()]
+    if any(info.biometric and not why for info, why in cannot) and not permission.of(asset).basis:
+        told = Run.objects.filter(Q(standing=Standing.SHIPPED) | Q(state=Run.State.DONE), asset=asset)
+        looked = set(told.values_list("detector", flat=True))
+        refused = {info.name for info, _ in cannot if info.biometric} - looked
+        cannot = [(info, why or (permission.words(info) if info.name in refused else "")) for info, why in cannot]
+    return [(info, why) for info, why in cannot if why]
 
 
 def _why_not(info: DetectorInfo, asset: Asset) -> str:
     return registry.why_not(info, asset.kind, asset.media_type, held=asset.held)
+
+
+def _is_still_refused(run: Run, info: DetectorInfo) -> bool:
+    """It was refused for want of a basis, which is on record, and there is none today either."""
+    refused = run.state == Run.State.FAILED and run.error_code == permission.NO_BASIS
+    return refused and permission.is_refused(info, run.asset)
 
 
 def _claim(run: Run, serving: Serving, job: Job | None, *, again: bool) -> bool:
@@ -165,11 +181,12 @@ def _work(run: Run, serving: Serving, job: Job | None) -> None:
             jobs.report(job, percent, f"{info.title}: {note}" if note else info.title)
 
     progress(1, "starting")
+    basis = permission.basis_for(info, run.asset)
     if serving.refusal:
         raise serving.refusal
     known = _found_before(run)
     if known is not None:
-        _end(run, findings=[_again(finding, run) for finding in known])
+        _end(run, findings=[_again(finding, run) for finding in known], basis=basis)
         return
     original = run.asset.rendition(Rendition.Role.ORIGINAL)
     with storage.local_copy(original.key) as path, storage.scratch_path() as work:
@@ -177,8 +194,9 @@ def _work(run: Run, serving: Serving, job: Job | None) -> None:
         out.mkdir()
         files = model.paths() if model else ()
         found = guarded.examine(info, path, original.media_type, out, progress=progress, model=files)
+        basis = permission.basis_for(info, run.asset)  # what was withdrawn meanwhile counts
         findings = [finding_of(run, one, _keep(one)) for one in found]
-        _end(run, findings=findings)
+        _end(run, findings=findings, basis=basis)
 
 
 def _found_before(run: Run) -> Sequence[Finding] | None:
@@ -256,8 +274,11 @@ def _stretch(span: Span) -> Json:
     return {"start": f"{span.start:.2f}", "end": f"{span.end:.2f}", "llr": span.llr}
 
 
-def _end(run: Run, *, findings: Sequence[Finding] = (), problem: Problem | None = None) -> None:
-    """Record the outcome and its ledger entry, both or neither; nothing if this attempt was taken over."""
+def _end(run: Run, *, findings: Sequence[Finding] = (), problem: Problem | None = None, basis: str = "") -> None:
+    """Record the outcome and its ledger entry, both or neither; nothing if this attempt was taken over.
+
+    basis: on which it looked at people, if it did.
+    """
     state = Run.State.FAILED if problem else Run.State.DONE
     with transaction.atomic():
         mine = Run.objects.filter(pk=run.pk, state=Run.State.RUNNING, attempt=run.attempt)
@@ -271,7 +292,7 @@ def _end(run: Run, *, findings: Sequence[Finding] = (), problem: Problem | None 
             Finding.objects.filter(run=run).delete()
             for finding in findings:
                 finding.save(force_insert=True)
-            Run.objects.filter(pk=run.pk).update(entry=_record(run, findings, problem))
+            Run.objects.filter(pk=run.pk).update(entry=_record(run, findings, problem, basis))
             if problem is None:
                 shadowing.follow(run)
     run.refresh_from_db()
@@ -285,16 +306,17 @@ def _words(problem: Problem) -> str:
     return problem.detail or problem.title
 
 
-def _record(run: Run, findings: Sequence[Finding], problem: Problem | None) -> Entry:
+def _record(run: Run, findings: Sequence[Finding], problem: Problem | None, basis: str) -> Entry:
     """Its entry. What an experimental detector found says nothing that anybody may rely on, and facts are public for
     ever: it is sealed, for as long as the work's own key is there, and of no person.
     """
     state = Run.State.FAILED if problem else Run.State.DONE
-    facts, found = facts_of(run, state), found_of(findings, problem.code if problem else "")
+    code = problem.code if problem else ""
+    facts, found = facts_of(run, state) | ({"basis": basis} if basis else {}), found_of(findings, code)
     about = f"asset:{run.asset_id}"
     hidden = run.standing == Standing.EXPERIMENTAL
     return ledger_log.append(
-        EventType.DETECTION_RECORDED,
+        recorded_as(code),
         actor=ACTOR,
         role="system",
         object=about,
@@ -302,6 +324,11 @@ def _record(run: Run, findings: Sequence[Finding], problem: Problem | None) -> E
         facts=facts if hidden else facts | found,
         sealed={SECTION: Sealed(found, about)} if hidden else {},
     )
+
+
+def recorded_as(error_code: str) -> EventType:
+    """Of which type the entry of an examination is that ended with this code, "" with none."""
+    return EventType.PROCESSING_REFUSED if error_code == permission.NO_BASIS else EventType.DETECTION_RECORDED
 
 
 def facts_of(run: Run, state: str) -> dict[str, Json]:

@@ -31,7 +31,7 @@ def _recorded(run: Run) -> Said:
         del facts["standing"]  # recorded before findings were: only this much of it is compared
     elif run.standing != Standing.EXPERIMENTAL:
         facts |= _found(run)
-    return Said(EventType.DETECTION_RECORDED, f"asset:{run.asset_id}", facts)
+    return Said(examination.recorded_as(run.error_code), f"asset:{run.asset_id}", facts)
 
 
 def _sealed(runs: Iterable[Run]) -> Iterator[str]:

@@ -27,6 +27,7 @@ class DetectorInfo:
     """A detector as it is installed. model_digest: “sha256:” and hex, see `digest_of`. card: Markdown. measured: its
     error rates in a sentence, "" without. calibrated: they were measured. standing: whatever it calls itself, too low a
     figure across sources makes it experimental. missing: what it needs and is not installed; it is switched off then.
+    biometric: it looks at people’s faces or voices, for which there must be a basis (`detection.permission`).
     """
 
     about: About
@@ -36,6 +37,7 @@ class DetectorInfo:
     calibrated: bool = False
     standing: Standing = Standing.SHIPPED
     missing: tuple[str, ...] = ()
+    biometric: bool = False
 
     @property
     def name(self) -> str:
@@ -84,8 +86,17 @@ def all_detectors() -> tuple[DetectorInfo, ...]:
     """Every installed detector, by name: a folder without a card is none. Read once a process, like the source it
     describes.
     """
+    return tuple(_load(name) for name in _folders())
+
+
+def abouts() -> tuple[About, ...]:
+    """What every installed detector says of itself, by name. Quick: reads no card, no network and no source."""
+    return tuple(_about(name) for name in _folders())
+
+
+def _folders() -> list[str]:
     names = sorted(module.name for module in pkgutil.iter_modules(detectors.__path__) if module.ispkg)
-    return tuple(_load(name) for name in names if (ROOM / "detectors" / name / cards.CARD).exists())
+    return [name for name in names if (ROOM / "detectors" / name / cards.CARD).exists()]
 
 
 def detector(name: str) -> DetectorInfo:
@@ -130,6 +141,7 @@ def _load(name: str) -> DetectorInfo:
         calibrated=(folder / CALIBRATION).exists(),
         standing=_standing(about, card),
         missing=missing,
+        biometric=card.biometric,
     )
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from core import jobs
 from core.models import Job
-from detection import fusion, registry, trials, versions
+from detection import fusion, permission, registry, trials, versions
 from detection.models import ModelVersion, Run, ShadowReading
 
 log = structlog.get_logger()
@@ -29,10 +29,11 @@ def follow(run: Run) -> None:
 
 @jobs.handler(JOB, queue=lambda job: jobs.INFER)
 def run_shadow(job: Job) -> None:
-    """The job behind `follow`. A version that left the shadow meanwhile is not asked."""
+    """The job behind `follow`. A version that left the shadow meanwhile is not asked, nor is one without a basis."""
     version = ModelVersion.objects.get(pk=uuid.UUID(str(job.args["version"])))
     run = Run.objects.select_related("asset").get(pk=uuid.UUID(str(job.args["run"])))
-    if version.stage != ModelVersion.Stage.SHADOW or not run.asset.held:
+    gone = version.stage != ModelVersion.Stage.SHADOW or not run.asset.held
+    if gone or permission.is_refused(registry.detector(run.detector), run.asset):
         return
     found = trials.examine_with(registry.detector(run.detector), run.asset, versions.opened(version))
     answer = fusion.public_answer(one.reading.answer for one in found if one.reading.answer)

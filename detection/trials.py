@@ -12,7 +12,7 @@ import structlog
 from core import storage
 from core.guard import Limits, Nursery
 from core.problems import Problem
-from detection import guarded, registry
+from detection import guarded, permission, registry
 from detection.artefacts import Artefact
 from detection.detectors import Answer
 from detection.guarded import Checked
@@ -80,7 +80,8 @@ def wrong_again(artefact: Artefact) -> list[str]:
 
 def _is_wrong(info: DetectorInfo, artefact: Artefact, test: PermanentTest) -> bool:
     asset = test.asset
-    if registry.why_not(info, asset.kind, asset.media_type, held=asset.held):
+    unreadable = registry.why_not(info, asset.kind, asset.media_type, held=asset.held)
+    if unreadable or permission.is_refused(info, asset):
         return False
     wrong = Answer.SIGNALS if test.claim == Claim.REAL else Answer.NO_SIGNALS
     try:
@@ -92,6 +93,7 @@ def _is_wrong(info: DetectorInfo, artefact: Artefact, test: PermanentTest) -> bo
 
 def examine_with(info: DetectorInfo, asset: Asset, artefact: Artefact) -> list[Checked]:
     """What the detector would find in the work with this model; nothing is kept. Raises Problem."""
+    permission.basis_for(info, asset)
     original = asset.rendition(Rendition.Role.ORIGINAL)
     with storage.local_copy(original.key) as path, storage.scratch_path() as work:
         out = work.parent / "out"

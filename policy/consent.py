@@ -1,202 +1,279 @@
 """Consent of the person shown: asked by link, answered without an account, bound to the signed file and manifest.
 
-What a creator says about consent is an assertion; only the answer given through the link is consent. The state is a
-fold over events (I9): nothing in the past is deleted, and a changed file or manifest leaves the answer unbound (I10).
+What a creator says about consent is an assertion; only the answer given through the link is consent. What stands is a
+fold over events (`consent_fold`, I9): nothing in the past is deleted, and a changed file or manifest leaves the answer
+unbound (I10). What a withdrawal reaches is in `consent_reach`. This module is the room's door: asking
+(`consent_asking`) and reading (`consent_record`) are told here too.
 """
 
-import hashlib
-import secrets
-from collections.abc import Collection, Iterable
-from typing import NamedTuple
+import datetime as dt
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
-from core import jobs
-from core.canonical import Json
+from accounts.people import reviewing_role
+from core import beat, jobs
 from core.clock import now
-from core.problems import Conflict, Forbidden, NotFound, invalid
-from core.states import move
-from ledger import log
-from ledger.events import EventType
-from ledger.log import Sealed
+from core.problems import Conflict, invalid
 from ledger.models import Entry
-from ledger.receipts import receipt_for
-from policy import people
+from policy import authority, consent_reach
+from policy.consent_asking import ask_again, ask_consent
+from policy.consent_fold import fold
+from policy.consent_record import (
+    EVENTS,
+    NOT_YET,
+    OUR_OWN,
+    UNBOUND,
+    Binding,
+    State,
+    Who,
+    allows,
+    binding,
+    consent_by_token,
+    happen,
+    is_bound,
+    locked,
+    name_of,
+    renewal_end,
+    standing,
+    today,
+)
 from policy.flags import raise_flag
-from policy.models import Consent, ConsentEvent, Depiction, Flag, Purpose
-from provenance.models import Asset, Manifest, Rendition
+from policy.models import Capacity, Consent, ConsentEvent, Flag, Person, Purpose
+from provenance.models import Asset
 
-RECEIPT_SCHEMA = "ISO/IEC TS 27560:2023"
-UNBOUND = "unbound"
-_EVENTS = {
-    Consent.State.GIVEN: EventType.CONSENT_GIVEN,
-    Consent.State.REFUSED: EventType.CONSENT_REFUSED,
-    Consent.State.WITHDRAWN: EventType.CONSENT_WITHDRAWN,
-}
+__all__ = [
+    "EVENTS",
+    "NOT_YET",
+    "UNBOUND",
+    "Binding",
+    "allows",
+    "answer",
+    "ask_again",
+    "ask_consent",
+    "binding",
+    "consent_by_token",
+    "expire",
+    "fold",
+    "grant",
+    "halt",
+    "invalidate",
+    "is_bound",
+    "is_withheld",
+    "lapse",
+    "leave_out_withheld",
+    "name_of",
+    "refuse",
+    "renew",
+    "renewal_end",
+    "standing",
+    "today",
+    "withdraw",
+    "withdraw_all",
+]
+BATCH = 500
 
+_SAID_NO = (State.REFUSED, State.WITHDRAWN)
 # Flags that a person shown raises by their answer.
 _WITHHOLDING = (Flag.Origin.CONSENT_WITHDRAWN, Flag.Origin.CONSENT_REFUSED)
+_BEAT = Who("system:policy", "system")
 
 
-class Binding(NamedTuple):
-    """The bytes an answer is about: SHA-256 of the signed file and of its manifest store, hex."""
-
-    signed_sha256: str
-    manifest_sha256: str
+# --- Answering -------------------------------------------------------------------------------------------------------
 
 
-def binding(asset: Asset) -> Binding:
-    """What the asset is right now."""
-    signed = asset.renditions.filter(role=Rendition.Role.SIGNED).first()
-    # The one it was registered with, in the signed file if there is one: what is added later is about the same bytes.
-    registered = asset.manifests.exclude(form=Manifest.Form.UPDATE)
-    manifest = registered.order_by("-form", "-created_at").first()
-    return Binding(signed.sha256 if signed else "", manifest.sha256 if manifest else "")
+def answer(
+    consent: Consent, purposes: Collection[str], *, entitled: bool = False, digests_of: Collection[str] = ()
+) -> str:
+    """The person's whole answer: the purposes they agree to from now on, none for no. Returns what it changed, of
+    Consent.State, or "unchanged". entitled: a proxy declares that they may answer. digests_of: as in `withdraw`.
 
-
-def ask_consent(asset: Asset, by: User, *, name: str, contact: str, purposes: Collection[str]) -> tuple[Consent, str]:
-    """Ask a person shown in `asset`. Returns the consent and the path of the link; the link's token is kept nowhere.
-
-    Raises Forbidden for anybody but the owner, Problem with `errors` for each wrong field.
+    Raises Conflict when it would be about something else than they were asked, Problem with `errors`.
     """
-    if asset.owner_id != by.pk:
-        raise Forbidden("Only the owner of a work can ask the people shown in it.", code="consent.not_owner")
-    _check(name, contact, purposes)
-    token, bound = secrets.token_urlsafe(32), binding(asset)
     with transaction.atomic():
-        person = people.new_person(name=name, contact=contact)
-        entry = log.append(
-            EventType.CONSENT_REQUESTED,
-            actor=by.actor,
-            role="creator",
-            object=f"asset:{asset.pk}",
-            facts={"purposes": sorted(purposes), **bound._asdict()},
-            sealed={"depicted": Sealed({"person": person.actor, "name": name.strip()}, person.actor)},
-        )
-        depiction = Depiction.objects.create(
-            asset=asset, person=person, asserted_by=Depiction.AssertedBy.CREATOR, entry=entry
-        )
-        consent = Consent.objects.create(
-            depiction=depiction,
-            purposes=sorted(purposes),
-            token_hash=_hash(token),
-            requested_by=by,
-            entry=entry,
-            **bound._asdict(),
-        )
-        ConsentEvent.objects.create(consent=consent, kind=Consent.State.REQUESTED, entry=entry, **bound._asdict())
-    return consent, f"/consent/{token}/"
+        changed = _answer(consent, purposes, entitled=entitled)
+        gone = consent_reach.withdraw_hashes(digests_of)
+    return State.WITHDRAWN if gone and changed == "unchanged" else changed
 
 
-def _check(name: str, contact: str, purposes: Collection[str]) -> None:
-    errors: dict[str, list[str]] = {}
-    if not 1 <= len(name.strip()) <= 120:
-        errors["name"] = ["How the person is called, at most 120 characters."]
-    if len(contact.strip()) > 200:
-        errors["contact"] = ["At most 200 characters."]
-    if not purposes:
-        errors["purposes"] = ["Name at least one purpose."]
-    elif unknown := set(purposes) - set(Purpose.values):
-        errors["purposes"] = [f"Unknown: {', '.join(sorted(unknown))}."]
-    if errors:
-        raise invalid(errors)
+def _answer(consent: Consent, purposes: Collection[str], *, entitled: bool) -> str:
+    chosen = _chosen(consent, purposes)
+    stands = consent.state in Consent.STANDS
+    if set(chosen) == set(consent.granted) and (stands or (not chosen and consent.state in _SAID_NO)):
+        return "unchanged"
+    if not chosen:
+        return (withdraw if stands or consent.state == State.HALTED else refuse)(consent).state
+    if stands and set(chosen) < set(consent.granted):
+        withdraw(consent, set(consent.granted) - set(chosen))
+        return State.WITHDRAWN
+    again = stands or consent.state in (State.EXPIRED, State.HALTED)
+    return (renew if again else grant)(consent, chosen, entitled=entitled).state
 
 
-def consent_by_token(token: str) -> Consent:
-    """The consent behind a link. Raises NotFound, also once the person was erased."""
-    found = Consent.objects.select_related("depiction__asset", "depiction__person").filter(
-        token_hash=_hash(token), depiction__person__erased_at=None
-    )
-    consent = found.first()
-    if consent is None:
-        raise NotFound("consent request")
+def grant(consent: Consent, purposes: Collection[str] | None = None, *, entitled: bool = False) -> Consent:
+    """The person agrees to these purposes (None: to all that were asked). Whoever was asked about publishing and does
+    not agree to it has a reviewer look. Raises as `answer`.
+    """
+    _refuse_unentitled(consent, entitled)
+    if consent.valid_to and consent.valid_to < today():
+        raise Conflict("The time you were asked about is over.", code="consent.over", next_step="Ask for a new link.")
+    return _agree(consent, State.GIVEN, _chosen(consent, purposes))
+
+
+def renew(consent: Consent, purposes: Collection[str] | None = None, *, entitled: bool = False) -> Consent:
+    """The person agrees again: before the end, after it, or after a stop; after the end for as long as before. What
+    they do not agree to again is withdrawn. Raises as `answer`.
+    """
+    _refuse_unentitled(consent, entitled)
+    times: dict[str, dt.date | None] = {}
+    if consent.valid_to and consent.valid_to < today():
+        times = {"valid_from": today(), "valid_to": renewal_end(consent)}
+    with transaction.atomic():
+        before = locked(consent).granted
+        _agree(consent, State.RENEWED, _chosen(consent, purposes), **times)
+        if dropped := sorted(set(before) - set(consent.granted)):
+            _stopped(consent, dropped, consent.events.latest("pk"))
     return consent
 
 
-def _hash(token: str) -> str:
-    # 256 random bits need no salt and no slow hash.
-    return hashlib.sha256(token.encode()).hexdigest()
+def refuse(consent: Consent) -> Consent:
+    """The person says no. If they were asked about publishing, a reviewer is asked to look at what is public here."""
+    with transaction.atomic():
+        happen(consent, State.REFUSED, consent.purposes, _answering(consent), answered_at=now())
+        if Purpose.PUBLISH in consent.purposes:
+            raise_flag(consent.depiction.asset, Flag.Origin.CONSENT_REFUSED)
+    return consent
 
 
-def name_of(consent: Consent) -> str:
-    """The name the creator gave; empty once the person was erased."""
-    return people.name_and_contact(consent.depiction.person)[0]
+def withdraw(consent: Consent, purposes: Collection[str] | None = None, *, digests_of: Collection[str] = ()) -> Consent:
+    """The person withdraws these purposes (None: all): they stop from now on, here and in what was made from the work;
+    where others use it, a reviewer is asked to look. The past stays on record. Raises Conflict for what was not given.
+
+    digests_of: numbers of notices of which the person has shown the PIN: what they gave us with them to compare with
+    other media is withdrawn too (I9).
+    """
+    with transaction.atomic():
+        granted = locked(consent).granted
+        gone = sorted(granted if purposes is None else set(purposes))
+        if not set(gone) <= set(granted):
+            raise Conflict("This was not agreed to, so it cannot be withdrawn.", code="consent.not_given")
+        _end(consent, State.WITHDRAWN, gone or consent.purposes, _answering(consent), answered_at=now())
+        consent_reach.withdraw_hashes(digests_of)
+    return consent
 
 
-def is_bound(consent: Consent) -> bool:
-    """Whether the asset is still what the person was asked about (I10)."""
-    return binding(consent.depiction.asset) == (consent.signed_sha256, consent.manifest_sha256)
+def halt(consent: Consent, by: User | None = None) -> Consent:
+    """Nothing more is done until the person agrees again. by: a lead reviewer; None: the person. Raises Forbidden."""
+    return _stop(consent, State.HALTED, by)
 
 
-def fold(kinds: Iterable[str]) -> str:
-    """The state after these events, in order. The column `state` must always equal it."""
-    state: str = Consent.State.REQUESTED
-    for kind in kinds:
-        if kind in Consent.MOVES.get(state, frozenset()):
-            state = kind
-    return state
+def invalidate(consent: Consent, by: User | None = None) -> Consent:
+    """It counts for nothing and never did: somebody else answered, or the proxy might not. by: a lead reviewer; None:
+    the person. Raises Forbidden.
+    """
+    return _stop(consent, State.INVALIDATED, by)
 
 
-def standing(consent: Consent) -> str:
-    """What the answer is worth now: its state, or "unbound" when it was given about other bytes."""
-    if consent.state == Consent.State.GIVEN and not is_bound(consent):
-        return UNBOUND
-    return consent.state
+def withdraw_all(person: Person) -> int:
+    """Everything that this person, or somebody for them, agreed to and that is not over. Returns how many consents."""
+    rows = Consent.objects.filter(depiction__person=person, state__in=[*Consent.STANDS, State.HALTED])
+    found = list(rows.select_related("depiction__asset", "depiction__person", "proxy"))
+    for each in found:
+        withdraw(each)
+    return len(found)
 
 
-def grant(consent: Consent) -> Consent:
-    """The person agrees. Raises Conflict when the work changed since they were asked, or the move is not possible."""
+def expire() -> None:
+    """Asked by beat: end what has run out, also questions that nobody answered in time."""
+    over = Consent.objects.filter(valid_to__lt=today(), state__in=[*Consent.STANDS, State.REQUESTED])
+    beat.each(over.select_related("depiction__asset", "depiction__person").order_by("pk")[:BATCH], _run_out)
+
+
+def _run_out(consent: Consent) -> None:
+    if consent.state in Consent.STANDS:
+        _end(consent, State.EXPIRED, consent.granted, _BEAT)
+    else:
+        lapse(consent)
+
+
+def lapse(consent: Consent) -> None:
+    """A question that was not answered in time: it runs out, and ends nothing. In the caller's transaction."""
+    happen(consent, State.EXPIRED, consent.purposes, _BEAT)
+
+
+def _chosen(consent: Consent, purposes: Collection[str] | None) -> list[str]:
+    chosen = sorted(set(consent.purposes if purposes is None else purposes))
+    if unknown := set(chosen) - set(consent.purposes):
+        raise invalid({"purposes": [f"You were not asked for: {', '.join(sorted(unknown))}."]})
+    return chosen
+
+
+def _refuse_unentitled(consent: Consent, entitled: bool) -> None:
+    if consent.capacity != Capacity.SELF and not entitled:
+        raise invalid({"entitled": ["Say that you may answer for this person."]})
+
+
+def _answering(consent: Consent) -> Who:
+    if consent.proxy is not None:
+        return Who(consent.proxy.actor, "proxy")
+    return Who(consent.depiction.person.actor, "depicted")
+
+
+def _agree(consent: Consent, state: str, chosen: Collection[str], **times: dt.date | None) -> Consent:
+    if not chosen:
+        raise invalid({"purposes": ["Choose at least one purpose, or say no."]})
     if not is_bound(consent):
         raise Conflict(
             "The work was changed since you were asked, so this answer would be about something else.",
             code="consent.unbound",
             next_step="Ask the creator for a new link.",
         )
-    return _answer(consent, Consent.State.GIVEN)
-
-
-def refuse(consent: Consent) -> Consent:
-    """The person says no. If they were asked about publishing, a reviewer is asked to look at what is public here."""
+    asset_id = consent.depiction.asset_id
     with transaction.atomic():
-        _answer(consent, Consent.State.REFUSED)
-        if Purpose.PUBLISH in consent.purposes:
+        event = happen(consent, state, chosen, _answering(consent), answered_at=now(), **times)
+        _tell_credential(asset_id, event.entry)
+        if Purpose.PUBLISH in consent.purposes and Purpose.PUBLISH not in chosen:
             raise_flag(consent.depiction.asset, Flag.Origin.CONSENT_REFUSED)
+        if Purpose.DETECT in chosen:
+            consent_reach.look_again(asset_id)
     return consent
 
 
-def withdraw(consent: Consent) -> Consent:
-    """The person withdraws: future purposes stop, a reviewer is asked to look, the past stays on record."""
+def _stop(consent: Consent, state: str, by: User | None) -> Consent:
+    who = _answering(consent)
+    if by is not None:
+        authority.may(by, authority.Act.STOP_CONSENT)
+        who = Who(by.actor, reviewing_role(by))
     with transaction.atomic():
-        _answer(consent, Consent.State.WITHDRAWN)
+        gone = locked(consent).granted or consent.purposes
+        _end(consent, state, gone, who, **({} if by else {"answered_at": now()}))
+    return consent
+
+
+def _end(consent: Consent, state: str, gone: Collection[str], who: Who, **also: dt.datetime) -> None:
+    event = happen(consent, state, gone, who, **also)
+    _stopped(consent, gone, event)
+
+
+def _stopped(consent: Consent, gone: Collection[str], event: ConsentEvent) -> None:
+    """In the transaction of the event by which these purposes ended."""
+    look = bool(set(gone) - OUR_OWN)  # what this office does itself stops by itself
+    if look:
         raise_flag(consent.depiction.asset, Flag.Origin.CONSENT_WITHDRAWN)
-    return consent
+    consent_reach.fan_out(consent, gone, event, look=look)
 
 
-def _answer(consent: Consent, state: Consent.State) -> Consent:
-    depiction, bound = consent.depiction, binding(consent.depiction.asset)
-    with transaction.atomic():
-        move(consent, Consent.MOVES, state, answered_at=now())
-        entry = log.append(
-            _EVENTS[state],
-            actor=depiction.person.actor,
-            role="depicted",
-            object=f"asset:{depiction.asset_id}",
-            refs=[consent.entry] if consent.entry else [],
-            facts={"purposes": consent.purposes, **bound._asdict()},
-        )
-        ConsentEvent.objects.create(consent=consent, kind=state, entry=entry, **bound._asdict())
-        if state == Consent.State.GIVEN:
-            _tell_credential(depiction.asset_id, entry)
-    return consent
-
-
-def _tell_credential(asset_id: UUID, entry: Entry) -> None:
+def _tell_credential(asset_id: UUID, entry: Entry | None) -> None:
     """The credential beside the file names the answer by its leaf in the log: who withdraws is found out there."""
-    grant = f"sha256:{bytes(entry.leaf_hash).hex()}"
-    jobs.enqueue("manifest.add_consent", key=f"manifest.add_consent:{entry.pk}", asset=str(asset_id), grant=grant)
+    if entry is not None:
+        grant = f"sha256:{bytes(entry.leaf_hash).hex()}"
+        jobs.enqueue("manifest.add_consent", key=f"manifest.add_consent:{entry.pk}", asset=str(asset_id), grant=grant)
+
+
+# --- What is withheld ------------------------------------------------------------------------------------------------
 
 
 def is_withheld(asset: Asset) -> bool:
@@ -211,29 +288,3 @@ def leave_out_withheld(assets: QuerySet[Asset]) -> QuerySet[Asset]:
     """Without the works that `is_withheld` holds for: nobody is led to them (`provenance.restriction`)."""
     withheld = Flag.objects.filter(origin__in=_WITHHOLDING, state=Flag.State.RAISED)
     return assets.exclude(pk__in=withheld.values("asset"))
-
-
-def receipt(consent: Consent) -> dict[str, Json]:
-    """A record in the shape of ISO/IEC TS 27560: header, processing, events. It names nobody."""
-    events: list[Json] = []
-    for event in consent.events.select_related("entry"):
-        proof = receipt_for(event.entry) if event.entry else None
-        events.append(
-            {
-                "event_time": event.created_at.isoformat(),
-                "event_state": event.kind,
-                "signed_sha256": event.signed_sha256,
-                "manifest_sha256": event.manifest_sha256,
-                "log": proof.as_dict() if proof else None,
-            }
-        )
-    return {
-        "header": {"schema_version": RECEIPT_SCHEMA, "record_id": str(consent.pk)},
-        "processing": {
-            "asset": str(consent.depiction.asset_id),
-            "purposes": consent.purposes,
-            "withdrawal_method": "the same link",
-        },
-        "state": standing(consent),
-        "events": events,
-    }

@@ -1,72 +1,110 @@
-"""Consent of the people shown: the creator asks, the person answers through a link, without account or JavaScript."""
+"""Consent of the people shown: the creator asks and sees who answered what; a lead reviewer may stop one."""
 
 import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import role_required, signed_in
 from accounts.models import Role
 from core.problems import NotFound, Problem
+from ledger import vault
 from policy import consent as consents
-from policy.models import Consent, Purpose
+from policy import people, signals
+from policy.authority import ACTS, Act
+from policy.models import Capacity, Consent, Purpose, Signal
+from policy.rules import JURISDICTIONS
 from provenance.models import Asset
-from web.forms_process import AskConsentForm, onto
-from web.pictures import picture
-from web.privacy import open_private
+from web.forms_consent import AskConsentForm
+from web.forms_process import onto
+from web.qr import qr
 
 _LINK = "consent_link"
-ANSWERS = {"grant": consents.grant, "refuse": consents.refuse, "withdraw": consents.withdraw}
-SAID = {
-    "grant": "You agreed. You can withdraw at any time, with the same link.",
-    "refuse": "You refused. The person who asked sees that.",
-    "withdraw": "You withdrew your consent. A reviewer will look at the work.",
+TONES = {
+    "given": "ok",
+    "renewed": "ok",
+    "not_yet": "info",
+    "requested": "warn",
+    "unbound": "warn",
+    "expired": "warn",
+    "halted": "warn",
+    "refused": "bad",
+    "withdrawn": "bad",
+    "invalidated": "bad",
 }
-TONES = {"given": "ok", "refused": "bad", "withdrawn": "bad", "requested": "warn", "unbound": "warn"}
-WORDS = {
+# Where the standing is none of the model's states.
+WORDS = {"unbound": "agreed to an earlier version; ask again", "not_yet": "agreed, not yet begun"}
+DONE = {
+    "requested": "asked",
     "given": "agreed",
-    "refused": "refused",
-    "withdrawn": "withdrawn",
-    "requested": "asked, not answered",
-    "unbound": "agreed to an earlier version; ask again",
+    "refused": "said no",
+    "withdrawn": "withdrew",
+    "renewed": "agreed again",
+    "expired": "ran out",
+    "halted": "stopped",
+    "invalidated": "declared not valid",
 }
-
-DONE = {"requested": "asked", "given": "agreed", "refused": "refused", "withdrawn": "withdrew"}
+# What may be asked again by a new link.
+_AGAIN = ("unbound", "requested", "expired")
 
 
 def people_shown(asset: Asset, *, names: bool) -> list[dict[str, Any]]:
-    """Context `people` of `consent/_people.html`, oldest first.
+    """Context `people` of `consent/_people.html`, oldest first; a constant number of queries.
 
-    Each: name ("" unless `names`), state, tone, purposes, events.
     names: for the owner, who wrote them; reviewers need the answer, not the name.
     """
     rows = Consent.objects.filter(depiction__asset=asset).select_related("depiction__person", "depiction__asset")
-    return [_shown(row, names) for row in rows.prefetch_related("events").order_by("pk")]
+    found = list(rows.prefetch_related("events", "signals").order_by("pk"))
+    bound = consents.binding(asset)
+    known = vault.keys_of(bytes(row.depiction.person.sealed_contact) for row in found) if names else None
+    return [_shown(row, consents.standing(row, bound), known, names=names) for row in found]
 
 
-def _shown(consent: Consent, names: bool) -> dict[str, Any]:
-    standing = consents.standing(consent)
+def _shown(row: Consent, standing: str, known: vault.Keys | None, *, names: bool) -> dict[str, Any]:
+    person = row.depiction.person
+    told = people.unseal(person.actor, person.sealed_contact, people.CONTACT, known) if names else None
     return {
-        "name": consents.name_of(consent) if names else "",
-        "erased": consent.depiction.person.erased_at is not None,
-        "state": WORDS[standing],
+        "pk": row.pk,
+        "name": told["name"] if told else "",
+        "erased": person.erased_at is not None,
+        "proxy": row.get_capacity_display() if row.capacity != Capacity.SELF else "",
+        "state": state_words(standing),
         "tone": TONES[standing],
-        "purposes": purposes(consent),
-        "events": _events(consent),
+        "purposes": purposes(row, standing),
+        "terms": terms(row),
+        "events": [{"when": event.created_at, "title": DONE[event.kind]} for event in row.events.all()],
+        "signals": [signals.words(one) for one in row.signals.all()],
+        "again": names and standing in _AGAIN and person.erased_at is None,
+        "page": not names,
     }
 
 
-def _events(consent: Consent) -> list[dict[str, Any]]:
-    return [{"when": event.created_at, "title": DONE[event.kind]} for event in consent.events.all()]
+def state_words(standing: str) -> str:
+    return WORDS.get(standing) or str(Consent.State(standing).label)
 
 
-def purposes(consent: Consent) -> list[str]:
-    return [str(Purpose(value).label) for value in consent.purposes]
+def purposes(row: Consent, standing: str) -> list[dict[str, str]]:
+    """Each purpose that was asked for: its label, and “yes”, “no” or "" while there is no answer."""
+    open_ = standing == Consent.State.REQUESTED
+    stands = standing in (*Consent.STANDS, consents.NOT_YET)
+    return [
+        {
+            "label": str(Purpose(value).label),
+            "answer": "" if open_ else "yes" if stands and value in row.granted else "no",
+        }
+        for value in row.purposes
+    ]
+
+
+def terms(row: Consent) -> str:
+    """Where and how long, in a sentence."""
+    places = ", ".join(JURISDICTIONS.get(code, code) for code in row.territory) or "everywhere"
+    since = f", from {row.valid_from:%Y-%m-%d}" if row.valid_from else ""
+    return f"{places}{since}, until {f'{row.valid_to:%Y-%m-%d}' if row.valid_to else 'it is withdrawn'}"
 
 
 # --- The creator asks ----------------------------------------------------------------------------------------------
@@ -78,9 +116,7 @@ def purposes(consent: Consent) -> list[str]:
 def ask(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The form, the people asked so far, and after asking the link, shown once."""
     user = signed_in(request)
-    asset = Asset.objects.filter(pk=pk, owner=user).first()
-    if asset is None:
-        raise NotFound("work of yours")
+    asset = _own(request, pk)
     form = AskConsentForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -88,15 +124,41 @@ def ask(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         except Problem as problem:
             onto(form, problem)
         else:
-            request.session[_LINK] = [str(asset.pk), request.build_absolute_uri(path)]
-            return redirect("studio_consent", asset.pk)
+            return _show_link(request, asset, path)
+    link = _link_once(request, asset)
     context = {
         "asset": asset,
         "form": form,
         "people": people_shown(asset, names=True),
-        "link": _link_once(request, asset),
+        "link": link,
+        "qr": qr(link, "The link as a QR code, to be read by a phone’s camera") if link else "",
+        "signals": [signals.words(one) for one in Signal.objects.filter(asset=asset).order_by("pk")],
     }
     return render(request, "consent/ask.html", context, status=422 if form.errors else 200)
+
+
+@role_required(Role.CREATOR)
+@require_POST
+def ask_again(request: HttpRequest, pk: uuid.UUID, consent: uuid.UUID) -> HttpResponse:
+    """A new link for the same person, about the work as it is now."""
+    asset = _own(request, pk)
+    rows = Consent.objects.filter(depiction__asset=asset).select_related(
+        "depiction__asset", "depiction__person", "proxy"
+    )
+    _, path = consents.ask_again(get_object_or_404(rows, pk=consent), signed_in(request))
+    return _show_link(request, asset, path)
+
+
+def _own(request: HttpRequest, pk: uuid.UUID) -> Asset:
+    asset = Asset.objects.filter(pk=pk, owner=signed_in(request)).first()
+    if asset is None:
+        raise NotFound("work of yours")
+    return asset
+
+
+def _show_link(request: HttpRequest, asset: Asset, path: str) -> HttpResponse:
+    request.session[_LINK] = [str(asset.pk), request.build_absolute_uri(path)]
+    return redirect("studio_consent", asset.pk)
 
 
 def _link_once(request: HttpRequest, asset: Asset) -> str:
@@ -106,58 +168,29 @@ def _link_once(request: HttpRequest, asset: Asset) -> str:
     return str(request.session.pop(_LINK)[1])
 
 
-# --- The person answers --------------------------------------------------------------------------------------------
+# --- A lead reviewer stops ------------------------------------------------------------------------------------------
+
+_STOPS = {"halt": consents.halt, "invalidate": consents.invalidate}
 
 
-@open_private
-@require_safe
-def consent_page(request: HttpRequest, token: str) -> HttpResponse:
-    consent = consents.consent_by_token(token)
-    standing = consents.standing(consent)
-    context = {
-        "consent": consent,
-        "token": token,
-        "asset": consent.depiction.asset,
-        "name": consents.name_of(consent),
-        "purposes": purposes(consent),
-        "state": WORDS[standing],
-        "tone": TONES[standing],
-        "may": {answer for answer, to in _TO.items() if to in Consent.MOVES.get(consent.state, frozenset())},
-        "bound": consents.is_bound(consent),
-        "events": [
-            {"when": event.created_at, "title": WORDS[event.kind].capitalize()} for event in consent.events.all()
-        ],
-        "sealed": bool(consent.depiction.asset.restriction),
-    }
-    return render(request, "consent/answer.html", context)
-
-
-_TO = {"grant": Consent.State.GIVEN, "refuse": Consent.State.REFUSED, "withdraw": Consent.State.WITHDRAWN}
-
-
-@open_private
-@require_POST
-def consent_answer(request: HttpRequest, token: str) -> HttpResponse:
-    consent = consents.consent_by_token(token)
-    answer = request.POST.get("answer", "")
-    if answer not in ANSWERS:
-        raise Problem("consent.answer", "No answer was chosen", detail="Agree, refuse or withdraw.")
-    ANSWERS[answer](consent)
-    messages.success(request, SAID[answer])
-    return redirect("consent", token)
-
-
-@open_private
-@require_safe
-def consent_picture(request: HttpRequest, token: str) -> HttpResponseBase:
-    """The picture they are asked about, for the person with the link, even where it is hidden from the public."""
-    return picture(consents.consent_by_token(token).depiction.asset)
-
-
-@open_private
-@require_safe
-def consent_receipt(request: HttpRequest, token: str) -> HttpResponse:
-    """The receipt as JSON (ISO/IEC TS 27560), with the log's proofs."""
-    response = JsonResponse(consents.receipt(consents.consent_by_token(token)), json_dumps_params={"indent": 2})
-    response["Content-Disposition"] = 'attachment; filename="assay-consent-receipt.json"'
-    return response
+@role_required(*ACTS[Act.REVIEW].roles)
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def one(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """One consent without names, for reviewers; lead reviewers stop it, or declare it not valid."""
+    rows = Consent.objects.select_related("depiction__asset", "depiction__person", "proxy", "entry")
+    row = get_object_or_404(rows, pk=pk)
+    if request.method == "POST":
+        stop = _STOPS.get(request.POST.get("do", ""))
+        if stop is None:
+            go_on = "Go back, and stop it for now or declare it not valid."
+            raise Problem("consent.stop", "Nothing was chosen", next_step=go_on)
+        stop(row, signed_in(request))
+        messages.success(request, "Done. The owner and the person shown see it.")
+        return redirect("consent_one", row.pk)
+    standing = consents.standing(row)
+    shown = _shown(row, standing, None, names=False)
+    user = signed_in(request)
+    may = {do for do, to in (("halt", "halted"), ("invalidate", "invalidated")) if to in Consent.MOVES[row.state]}
+    context = {"person": shown, "consent": row, "may": may if user.has_role(Role.LEAD_REVIEWER) else set()}
+    return render(request, "consent/one.html", context)

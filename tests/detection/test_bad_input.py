@@ -21,6 +21,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return bad_files.every(tmp_path_factory.mktemp("bad"))
 
 
+@pytest.mark.only_on("sqlite")
 def test_each_detector_says_in_words_what_it_cannot_do_and_none_is_killed(
     files: dict[str, bytes], tmp_path: Path, db: None
 ) -> None:

@@ -25,6 +25,7 @@ def two_detectors(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is said of what cannot be examined hangs on no detector but these."""
     two = tuple(registry.detector(name) for name in ("declared", "forensics"))
     monkeypatch.setattr(registry, "all_detectors", lambda: two)
+    monkeypatch.setattr(registry, "abouts", lambda: tuple(one.about for one in two))
     monkeypatch.setattr(pipeline, "STEPS", pipeline._steps())
 
 

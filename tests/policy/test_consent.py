@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from accounts.models import User
 from core.problems import Conflict, Forbidden, NotFound, Problem
 from ledger.models import Entry
-from policy import cases, consent, decisions
+from policy import cases, consent, consent_receipts, decisions
+from policy.consent_fold import Folded, after
 from policy.models import Case, Consent, ConsentEvent, Flag
 from provenance.models import Asset, Manifest
 from tests.policy.conftest import TERMS, FileNotice
@@ -138,16 +139,25 @@ def test_of_two_answers_at_once_one_counts(asset: Asset, alice: User) -> None:
     assert ConsentEvent.objects.count() == 2
 
 
-@given(st.lists(st.sampled_from(["given", "refused", "withdrawn"]), max_size=6))
-def test_the_state_is_a_fold_over_the_events(kinds: list[str]) -> None:
-    """I9: replaying the events gives the state, whatever order they were tried in."""
-    state: str = Consent.State.REQUESTED
-    kept = []
-    for kind in kinds:
-        if kind in Consent.MOVES.get(state, ()):
-            state = kind
-            kept.append(kind)
-    assert consent.fold(kept) == consent.fold(kinds) == state
+ASKED = ("capture", "publish", "train")
+EVENTS = st.tuples(st.sampled_from(Consent.State.values), st.sets(st.sampled_from(ASKED), min_size=1))
+
+
+@given(st.lists(EVENTS, max_size=8))
+def test_i9_what_stands_is_a_fold_over_the_events(events: list[tuple[str, set[str]]]) -> None:
+    """Step by step or all at once; what was not possible changes nothing; nothing stands that was not given last."""
+    folded = Folded(Consent.State.REQUESTED)
+    for kind, purposes in events:
+        before, folded = folded, after(folded, kind, purposes)
+        if kind not in Consent.MOVES[before.state]:
+            assert folded == before
+        assert bool(folded.granted) == (folded.state in Consent.STANDS)
+    assert consent.fold(ASKED, events) == folded
+
+
+def test_i9_rows_from_before_purposes_were_kept_are_about_all_of_them() -> None:
+    assert consent.fold(["publish", "train"], [("requested", []), ("given", [])]) == ("given", ("publish", "train"))
+    assert consent.fold(["publish"], [("given", []), ("withdrawn", [])]) == ("withdrawn", ())
 
 
 def test_only_the_owner_asks(asset: Asset, mallory: User) -> None:
@@ -169,7 +179,7 @@ def test_each_wrong_field_is_named(asset: Asset, alice: User, field: str, change
 def test_the_receipt_names_nobody(asset: Asset, alice: User) -> None:
     asked, _ = ask(asset, alice)
     consent.grant(asked)
-    text = json.dumps(consent.receipt(asked))
+    text = json.dumps(consent_receipts.receipt(asked))
     assert "Dana" not in text
     assert "27560" in text
     assert asked.signed_sha256 in text

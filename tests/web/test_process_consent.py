@@ -2,15 +2,23 @@
 
 import json
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from core.clock import now
+from detection import examination, registry
+from policy import bases, hashlist
 from policy import consent as consents
-from policy.models import Consent, DataRequest, Flag
+from policy.models import Consent, DataRequest, Flag, Signal
 from provenance.models import Asset
 from tests.web import stage
+from web.consent import people_shown
+from web.qr import qr
 
 pytestmark = pytest.mark.django_db
 
@@ -27,17 +35,26 @@ def link(alice: User, work: Asset) -> str:
     return consents.ask_consent(work, alice, **said)[1]  # type: ignore[arg-type]
 
 
-def test_alice_asks_and_sees_the_link_once(alice: User, work: Asset) -> None:
+def test_alice_asks_and_sees_the_link_and_its_code_once(alice: User, work: Asset) -> None:
     browser, page = stage.browser(alice), f"/studio/{work.pk}/consent/"
     answer = browser.post(page, {"name": "Dana Hill", "contact": "", "purposes": ["publish"]})
     assert answer.status_code == 302
     first = browser.get(page).content.decode()
     found = re.search(r'id="consent-link">(http://testserver/consent/[^<]+)<', first)
     assert found
-    assert "Dana, do you agree?" in stage.browser().get(found[1]).content.decode().replace("Dana Hill", "Dana")
+    assert '<div class="qr" role="img"' in first and "<svg viewBox" in first and "style=" not in first
+    assert "Dana Hill, do you agree?" in stage.browser().get(found[1]).content.decode()
     again = browser.get(page).content.decode()
     assert "/consent/" not in again.replace(page, "")
-    assert "Dana Hill" in again
+    assert "Dana Hill" in again and 'class="qr"' not in again
+
+
+def test_the_code_is_the_link() -> None:
+    drawn = str(qr("https://office.example/consent/abc/", "The link"))
+    assert (
+        drawn == str(qr("https://office.example/consent/abc/", "The link")) != str(qr("https://x.example/", "The link"))
+    )
+    assert "office.example" not in drawn
 
 
 def test_asking_without_a_purpose_is_refused_beside_the_question(alice: User, work: Asset) -> None:
@@ -53,33 +70,177 @@ def test_nobody_asks_about_the_work_of_another(bob: User, rita: User, work: Asse
     assert stage.browser().get(page).status_code == 302
 
 
-def test_dana_grants_and_withdraws_without_an_account(link: str, work: Asset) -> None:
+def test_dana_answers_each_purpose_and_withdraws_without_an_account(link: str, work: Asset) -> None:
     browser = stage.browser()
     page = browser.get(link)
-    assert "Train models with it" in page.content.decode()
+    text = page.content.decode()
+    assert "Train software with it" in text and "checked" not in text, "nothing is ticked for anybody"
+    assert text.count('class="button" type="submit" name="answer"') == 2, "no is as easy as yes"
     assert page["Referrer-Policy"] == "same-origin"
     assert "noindex" in page["X-Robots-Tag"]
     assert "no-store" in page["Cache-Control"]
-    assert browser.post(f"{link}answer/", {"answer": "grant"}).status_code == 302
-    assert Consent.objects.get().state == "given"
-    assert "Withdraw my consent" in browser.get(link).content.decode()
+    assert browser.post(f"{link}answer/", {"answer": "yes", "purposes": ["publish"]}).status_code == 302
+    row = Consent.objects.get()
+    assert (row.state, row.granted) == ("given", ["publish"])
+    assert "Withdraw everything" in browser.get(link).content.decode()
     browser.post(f"{link}answer/", {"answer": "withdraw"})
     assert Consent.objects.get().state == "withdrawn"
     assert Flag.objects.get().asset == work
 
 
-def test_dana_refuses(link: str) -> None:
-    stage.browser().post(f"{link}answer/", {"answer": "refuse"})
+def test_i9_dana_withdraws_her_digests_too_and_who_knows_only_the_link_does_not(link: str) -> None:
+    notice, pin = stage.notice(None, url_or_text="elsewhere")
+    [entry] = hashlist.submit(notice, [("sha256", "a" * 64)])
+    hers, alices = stage.browser(), stage.browser()
+    hers.post(f"{link}answer/", {"answer": "yes", "purposes": ["publish"]})
+    withdrawal = {"answer": "withdraw", "digests_of": notice.number}
+    assert notice.number not in alices.get(link).content.decode()
+    alices.post(f"{link}answer/", withdrawal)
+    entry.refresh_from_db()
+    assert (Consent.objects.get().state, entry.state) == ("withdrawn", "active")
+    hers.post("/notice/", {"number": notice.number, "pin": pin})
+    assert f"with notice {notice.number}" in hers.get(link).content.decode()
+    hers.post(f"{link}answer/", {"answer": "yes", "purposes": ["publish"]})
+    hers.post(f"{link}answer/", withdrawal)
+    entry.refresh_from_db()
+    assert (Consent.objects.get().state, entry.state) == ("withdrawn", "withdrawn")
+
+
+def test_dana_says_no(link: str) -> None:
+    page = stage.browser().post(f"{link}answer/", {"answer": "no"}, follow=True)
     assert Consent.objects.get().state == "refused"
+    assert "You said no." in page.content.decode()
 
 
-def test_an_answer_that_is_none_of_the_three_changes_nothing(link: str) -> None:
-    assert stage.browser().post(f"{link}answer/", {"answer": "delete"}).status_code == 400
+def test_nothing_ticked_is_said_beside_the_question_and_changes_nothing(link: str) -> None:
+    answer = stage.browser().post(f"{link}answer/", {"answer": "yes"})
+    assert answer.status_code == 422 and "Nothing was ticked" in answer.content.decode()
     assert Consent.objects.get().state == "requested"
 
 
+@pytest.mark.parametrize("answer", [{"answer": "delete"}, {}, {"answer": "yes", "purposes": ["commercial"]}])
+def test_an_answer_to_something_else_changes_nothing(link: str, answer: dict[str, object]) -> None:
+    assert stage.browser().post(f"{link}answer/", answer).status_code == 400
+    assert Consent.objects.get().state == "requested"
+
+
+def test_dana_stops_it_for_now_and_says_that_it_was_somebody_else(link: str) -> None:
+    browser = stage.browser()
+    browser.post(f"{link}answer/", {"answer": "yes", "purposes": ["publish"]})
+    browser.post(f"{link}answer/", {"answer": "halt"})
+    assert Consent.objects.get().state == "halted"
+    assert "Agree again to what I ticked" in browser.get(link).content.decode()
+    browser.post(f"{link}answer/", {"answer": "not_me"})
+    assert Consent.objects.get().state == "invalidated"
+    assert 'name="answer"' not in browser.get(link).content.decode()
+
+
+def test_a_guardian_reads_german_and_says_that_they_may_answer(alice: User, work: Asset) -> None:
+    said = {
+        "name": "Dana Hill", "contact": "", "purposes": ["publish"], "language": "de",
+        "capacity": "guardian", "proxy_name": "Gina Hill", "valid_to": "2060-05-03",
+    }  # fmt: skip
+    browser = stage.browser(alice)
+    browser.post(f"/studio/{work.pk}/consent/", said)
+    found = re.search(
+        r'id="consent-link">http://testserver([^<]+)<', browser.get(f"/studio/{work.pk}/consent/").content.decode()
+    )
+    assert found
+    page, gina = stage.browser().get(found[1]).content.decode(), stage.browser()
+    assert '<div lang="de">' in page and "Sie dürfen zu allem Nein sagen" in page and "Bis wann: 2060-05-03" in page
+    assert "Ich bin Elternteil oder Vormund" in page
+    yes = {"answer": "yes", "purposes": ["publish"]}
+    assert gina.post(f"{found[1]}answer/", yes).status_code == 422
+    assert gina.post(f"{found[1]}answer/", {**yes, "entitled": "yes"}).status_code == 302
+    assert "Sie haben zugestimmt" in gina.get(found[1]).content.decode()
+
+
+def test_wrong_terms_are_refused_beside_their_fields(alice: User, work: Asset) -> None:
+    said = {"name": "Dana", "purposes": ["publish"], "capacity": "estate", "valid_to": "2001-01-01"}
+    answer = stage.browser(alice).post(f"/studio/{work.pk}/consent/", said)
+    text = answer.content.decode()
+    assert answer.status_code == 422 and "This day is over." in text and "How the person who answers is called" in text
+    assert not Consent.objects.exists()
+
+
+def test_a_browser_with_global_privacy_control_is_told_what_that_is_not(link: str) -> None:
+    page = stage.browser().get(link, HTTP_SEC_GPC="1").content.decode()
+    assert "It is neither a yes nor a no" in page
+    assert Signal.objects.get().kind == "gpc" and Consent.objects.get().state == "requested"
+
+
+def test_the_page_tells_who_looked_at_the_work_and_on_which_basis(link: str, work: Asset, olga: User) -> None:
+    assert "No software has examined this work yet" in stage.browser().get(link).content.decode()
+    examination.examine(work, "face")
+    page = stage.browser().get(link).content.decode()
+    assert "not examined, for want of a basis" in page and registry.detector("face").title in page
+
+
+def test_the_receipt_page_checks_what_it_shows(link: str, settle: Callable[[], None]) -> None:
+    browser = stage.browser()
+    browser.post(f"{link}answer/", {"answer": "yes", "purposes": ["publish"]})
+    assert "has not proved it yet" in browser.get(f"{link}record/").content.decode()
+    settle()
+    page = browser.get(f"{link}record/").content.decode()
+    assert "computed again just now" in page and "ISO/IEC TS 27560" in page and "Dana" not in page
+
+
+def test_the_owner_sees_each_purpose_and_asks_again_after_a_change(link: str, alice: User, work: Asset) -> None:
+    stage.browser().post(f"{link}answer/", {"answer": "yes", "purposes": ["publish"]})
+    browser, page = stage.browser(alice), f"/studio/{work.pk}/consent/"
+    assert "Publish it: <strong>yes</strong>" in browser.get(page).content.decode()
+    assert "Train models with it: <strong>no</strong>" in browser.get(page).content.decode()
+    row = Consent.objects.get()
+    assert browser.post(f"{page}{row.pk}/again/").status_code == 409
+    work.manifests.create(label="urn:c2pa:new", sha256="f" * 64, active={}, created_at=now())
+    text = browser.get(page).content.decode()
+    assert "agreed to an earlier version; ask again" in text and "Make a new link for Dana Hill" in text
+    assert browser.post(f"{page}{row.pk}/again/").status_code == 302
+    assert "/consent/" in browser.get(page).content.decode().replace(page, "")
+    assert stage.browser(alice).post(f"{page}{work.pk}/again/").status_code == 404
+
+
+def test_the_list_of_people_takes_the_same_queries_for_one_and_for_five(
+    alice: User, work: Asset, django_assert_num_queries: Any
+) -> None:
+    said: dict[str, Any] = {"name": "Dana Hill", "contact": "", "purposes": ["publish"]}
+    consents.ask_consent(work, alice, **said)
+    with CaptureQueriesContext(connection) as one:
+        assert len(people_shown(work, names=True)) == 1
+    for _ in range(4):
+        consents.ask_consent(work, alice, **said)
+    with django_assert_num_queries(len(one)):
+        assert [person["name"] for person in people_shown(work, names=True)] == ["Dana Hill"] * 5
+
+
+def test_a_lead_reviewer_stops_a_consent_and_others_read_why_they_may_not(
+    link: str, work: Asset, rita: User, ravi: User, bob: User
+) -> None:
+    stage.browser().post(f"{link}answer/", {"answer": "yes", "purposes": ["publish"]})
+    page = f"/consents/{Consent.objects.get().pk}/"
+    assert stage.browser(bob).get(page).status_code == 403
+    shown = stage.browser(rita).get(page).content.decode()
+    assert "Only lead reviewers" in shown and "Dana" not in shown
+    assert stage.browser(rita).post(page, {"do": "halt"}).status_code == 403
+    assert stage.browser(ravi).post(page, {"do": "erase"}).status_code == 400
+    assert stage.browser(ravi).post(page, {"do": "halt"}).status_code == 302
+    assert Consent.objects.get().state == "halted"
+
+
+def test_anybody_reads_the_bases_and_the_notice(olga: User) -> None:
+    assert "None is recorded" in stage.browser().get("/bases/").content.decode()
+    bases.record(olga, purpose="detect", ground="gdpr.6.1.f", reference="Assessment 7 of the office")
+    page = stage.browser().get("/bases/").content.decode()
+    assert "Assessment 7 of the office" in page and "in force" in page and "Not legal advice" in page
+    notice = stage.browser().get("/consent-notice/1/de/").content.decode()
+    assert "Nichts ist für Sie angekreuzt" in notice and 'lang="de"' in notice
+    assert stage.browser().get("/consent-notice/1/xx/").status_code == 404
+
+
 def test_an_answer_needs_the_pages_own_token(link: str) -> None:
-    assert stage.browser(csrf=True).post(f"{link}answer/", {"answer": "grant"}).status_code == 403
+    assert (
+        stage.browser(csrf=True).post(f"{link}answer/", {"answer": "yes", "purposes": ["publish"]}).status_code == 403
+    )
     assert Consent.objects.get().state == "requested"
 
 
@@ -169,5 +330,6 @@ def test_a_changed_work_asks_for_a_new_link(link: str, work: Asset) -> None:
     work.manifests.create(label="urn:c2pa:new", sha256="f" * 64, active={}, created_at=now())
     page = stage.browser().get(link).content.decode()
     assert "The work was changed since you were asked" in page
-    assert 'value="grant"' not in page
-    assert stage.browser().post(f"{link}answer/", {"answer": "grant"}).status_code == 409
+    assert 'value="yes"' not in page
+    yes = {"answer": "yes", "purposes": ["publish"]}
+    assert stage.browser().post(f"{link}answer/", yes).status_code == 409
