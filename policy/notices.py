@@ -1,51 +1,48 @@
-"""Notices: anybody may report a work, with or without an account, and learns what became of it by number and PIN.
+"""Notices: what anybody files, with or without an account. Filed, completed, asked about, answered, read.
 
-An address that a notice names is text to us: stored sealed, shown to the reviewer, never fetched.
+Coming back is `policy.notice_pins`; how a notice ends before a decision `policy.notice_ends`; which laws its answers
+lead to `policy.guided`.
 """
 
-import datetime as dt
-import re
-import secrets
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
-from django.contrib.auth.hashers import check_password, make_password
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.files.base import File
 from django.db import transaction
-from django.db.models import F
 
 from accounts.models import User
+from core import jobs
 from core.clock import now
-from core.problems import Problem, invalid
+from core.problems import Conflict
 from core.states import move
-from ledger import log
+from detection.models import Finding
+from ledger import log, vault
 from ledger.events import EventType
 from ledger.log import Sealed
 from ledger.models import Entry
-from policy import cases, clocks, people, rules
-from policy.flags import raise_flag
-from policy.models import Category, Clock, Exemption, Flag, Notice, Person
+from policy import attachments, cases, clocks, disputes, flags, guided, misuse, notice_checks, notice_clocks, people
+from policy.models import Case, Category, Clock, Decision, Flag, Notice, TrustedFlagger
+from policy.notice_checks import refuse_fields
+from policy.notice_pins import new_number, new_pin
 from provenance.models import Asset, Rendition
-from provenance.vocabulary import SYNTHETIC
 
-TEXT = "policy.notice.text"
-ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # nothing that is misread on paper or on the telephone
-PIN_DIGITS = 8
-MAX_WRONG_PINS = 5
-LOCKED_FOR = dt.timedelta(minutes=15)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_NUMBER = re.compile(rf"AS-[0-9]{{4}}-[{ALPHABET}]{{4}}-[{ALPHABET}]{{4}}")
+__all__ = [
+    "answered",
+    "ask",
+    "attach",
+    "complete_notice",
+    "contents",
+    "file_notice",
+    "heard_again",
+    "note_action",
+    "refuse_fields",
+]
 
-# Fields that laws ask for, by the field of our form that answers them; others are part of every notice.
-_ANSWERS = {
-    "notifier_name": "name",
-    "notifier_email": "email",
-    "contact": "email",
-    "contact_information": "email",
-    "signature": "name",
-    "signature_physical_or_electronic": "name",
-}
+TEXT: Final = "policy.notice.text"
+MORE: Final = "more"
+_PARTS: Final = ("statement", "url_or_text")
+# What a reviewer may ask for: every question, and more words or a better address.
+ASKABLE: Final = (*guided.QUESTIONS, "statement", "place")
 
 
 def file_notice(
@@ -53,54 +50,83 @@ def file_notice(
     asset: Asset | None = None,
     url_or_text: str = "",
     file_sha256: str = "",
-    category: str,
+    category: str = "",
     jurisdiction: str,
-    statement: str,
+    statement: str = "",
     name: str = "",
     email: str = "",
     good_faith: bool,
     as_depicted: bool = False,
     exemptions: Collection[str] = (),
     by: User | None = None,
+    kind: str = Notice.Kind.REPORT,
+    flag: Flag | None = None,
+    finding: Finding | None = None,
+    answers: Mapping[str, str] | None = None,
+    details: Mapping[str, str] | None = None,
+    sworn: Collection[str] = (),
+    language: str = "en",
+    flagger: TrustedFlagger | None = None,
+    documents: Iterable["File[bytes]"] = (),
+    client_key: str = "",
+    pin: tuple[str, str] | None = None,
 ) -> tuple[Notice, str]:
     """File a notice, open or join a case, start the clocks its law gives. Returns the notice and its PIN, told once.
 
-    Raises Problem `request.invalid` with `errors` for each wrong field. What a law wants and is missing makes the
-    notice incomplete: that law's clock does not start, ours for asking does (I16).
+    details: further answers in words, by `guided.QUESTIONS`. sworn: ids of `guided.statements`. documents: attached.
+    flag, finding: which one is wrong, for the kind "false_positive". pin: (PIN, hash) when many are filed at once.
+
+    Raises Problem `request.invalid` with `errors` for each wrong field, Forbidden for who is suspended from filing.
+    What a law wants and is missing makes the notice incomplete: that law's clock does not start, ours for asking does
+    (I16).
     """
-    text = {"statement": statement.strip(), "url_or_text": url_or_text.strip()}
-    given = {"name": name.strip(), "email": email.strip()}
-    _check(asset, text, given, file_sha256, category, jurisdiction, good_faith, exemptions)
-    asset = asset or _registered(file_sha256)
-    pin = "".join(secrets.choice("0123456789") for _ in range(PIN_DIGITS))
-    pin_hash = make_password(pin)  # slow on purpose, so before the transaction
+    texts = notice_checks.stripped({"statement": statement, "url_or_text": url_or_text})
+    given = notice_checks.stripped({**(details or {}), "name": name, "email": email})
+    notice = Notice(
+        kind=kind,
+        account=by,
+        flagger=flagger,
+        flag=flag,
+        finding=finding,
+        asset=_subject(asset, flag, finding) or _registered(file_sha256),
+        file_sha256=file_sha256,
+        category=_category(kind, category, flag, finding),
+        jurisdiction=jurisdiction,
+        language=language,
+        as_depicted=as_depicted,
+        good_faith=good_faith,
+        exemptions=sorted(exemptions),
+        answers=dict(answers or {}),
+        client_key=client_key,
+    )
+    checks = (notice_checks.notice(notice, texts), notice_checks.sworn(sworn), notice_checks.details(given))
+    notice_checks.refuse(*checks)
+    misuse.refuse_suspended(notice, given["email"])
+    told, notice.pin_hash = pin or new_pin()
     with transaction.atomic():
-        notice = Notice(
-            number=new_number(),
-            pin_hash=pin_hash,
-            filer=people.new_person(name=given["name"], contact=given["email"]),
-            account=by,
-            asset=asset,
-            file_sha256=file_sha256,
-            category=category,
-            jurisdiction=jurisdiction,
-            as_depicted=as_depicted,
-            good_faith=good_faith,
-            exemptions=sorted(exemptions),
-        )
-        notice.sealed_text = people.seal(notice.filer.actor, text, TEXT)
-        notice.case = cases.open_or_join(asset, category=category, jurisdictions=[jurisdiction])
-        _record(notice, text, given)
-        _start_clocks(notice, given, notice.entry)
-        if asset is not None:
-            raise_flag(asset, Flag.Origin.NOTICE, case=notice.case, notice=notice)
-    return notice, pin
+        _file(notice, {**given, **texts}, sworn)
+        for document in documents:
+            attachments.keep(notice.filer.actor, document, notice=notice, entry=notice.entry)
+    return notice, told
 
 
-def new_number() -> str:
-    """`AS-2026-7F3K-9QXM`: the year and 39 random bits; the PIN guards it, not its rarity."""
-    random = "".join(secrets.choice(ALPHABET) for _ in range(8))
-    return f"AS-{now():%Y}-{random[:4]}-{random[4:]}"
+def _subject(asset: Asset | None, flag: Flag | None, finding: Finding | None) -> Asset | None:
+    if flag is not None:
+        return flag.asset
+    return finding.run.asset if finding is not None else asset
+
+
+def _category(kind: str, said: str, flag: Flag | None, finding: Finding | None) -> str:
+    """What the case is about: as the disputed flag's case, else as the kind says, else as the filer said."""
+    if flag is not None:
+        return flag.case.category
+    if finding is not None:
+        return Category.UNLABELLED_SYNTHETIC  # what a finding is a reason to ask about
+    of_kind: dict[str, str] = {
+        Notice.Kind.PRIVACY: Category.PRIVACY,
+        Notice.Kind.ORDER: Category.AUTHORITY_ORDER,
+    }
+    return of_kind.get(kind, said)
 
 
 def _registered(file_sha256: str) -> Asset | None:
@@ -109,208 +135,265 @@ def _registered(file_sha256: str) -> Asset | None:
     return rendition.asset if file_sha256 and rendition else None
 
 
-def _record(notice: Notice, text: dict[str, str], given: dict[str, str]) -> None:
-    owner = notice.filer.actor
-    notice.missing = _missing(notice, given)
+def _file(notice: Notice, given: dict[str, str], sworn: Collection[str]) -> None:
+    """In the verb's transaction. given: everything typed, by question."""
+    notice.number = new_number()
+    notice.acknowledged_at = notice.created_at
+    notice.sworn = guided.swear(sworn, notice.created_at)
+    notice.filer = people.new_person(name=given["name"], contact=given["email"], language=notice.language)
+    notice.sealed_text = people.seal(notice.filer.actor, _words(given), TEXT)
+    notice.case = disputes.case_of(notice) or cases.open_or_join(
+        notice.asset,
+        category=guided.room(notice),
+        jurisdictions=[notice.jurisdiction],
+        language=notice.language,
+        vulnerable=int(notice.as_depicted),
+        minor=guided.about_a_child(notice),
+    )
+    notice.missing = guided.missing(notice, given)
     notice.state = Notice.State.INCOMPLETE if notice.missing else Notice.State.VALID
-    notice.entry = log.append(
+    notice.entry = _record_filing(notice, given)
+    notice.save(force_insert=True)
+    notice_clocks.begin(notice, given, notice.entry)
+    if notice.missing:
+        notice_clocks.wait(notice, notice.entry)
+    if notice.asset is not None and notice.kind != Notice.Kind.FALSE_POSITIVE:
+        flags.raise_flag(notice.asset, Flag.Origin.NOTICE, case=notice.case, notice=notice)
+    if given["email"]:
+        jobs.enqueue("policy.acknowledge_notice", notice=str(notice.pk))
+
+
+def _words(given: Mapping[str, str]) -> dict[str, str]:
+    """What goes under the filer's key beside their name and address: what is always there, and what has an answer."""
+    said = {name: text for name, text in given.items() if text and name not in ("name", "email")}
+    return {**dict.fromkeys(_PARTS, ""), **said}
+
+
+def _record_filing(notice: Notice, given: dict[str, str]) -> Entry:
+    owner = notice.filer.actor
+    contact = {name: given[name] for name in ("name", "email")}
+    return log.append(
         EventType.NOTICE_FILED,
         actor=owner,
-        role="depicted" if notice.as_depicted else "notifier",
+        role=_role(notice),
         object=notice.case.object,
-        refs=[notice.case.entry] if notice.case.entry else [],
+        refs=[row.entry for row in (notice.case, notice.flag) if row is not None and row.entry is not None],
         facts={
             "notice": str(notice.pk),
+            "kind": notice.kind,
             "category": notice.category,
             "jurisdiction": notice.jurisdiction,
             "exemptions": notice.exemptions,
+            "answers": notice.answers,
+            "sworn": [f"{row['statement']}@{row['version']}" for row in notice.sworn],
+            "trusted_flagger": str(notice.flagger_id or ""),
             "state": notice.state,
         },
-        sealed={"text": Sealed(text, owner), "contact": Sealed(given, owner)},
+        sealed={"text": Sealed(_words(given), owner), "contact": Sealed(contact, owner)},
     )
-    notice.save(force_insert=True)
 
 
-# --- What is wrong, what is missing, what is due -------------------------------------------------------------------
+def _role(notice: Notice) -> str:
+    return "depicted" if notice.as_depicted else "notifier"
 
 
-def _check(
-    asset: Asset | None,
-    text: dict[str, str],
-    given: dict[str, str],
-    file_sha256: str,
-    category: str,
-    jurisdiction: str,
-    good_faith: bool,
-    exemptions: Collection[str],
-) -> None:
-    wrong = {
-        "category": category not in Category.values and "Choose one of the categories.",
-        "jurisdiction": jurisdiction not in rules.JURISDICTIONS and "Choose one of the places.",
-        "statement": not 10 <= len(text["statement"]) <= 5000 and "Between 10 and 5,000 characters.",
-        "url_or_text": _bad_place(asset, text["url_or_text"], file_sha256),
-        "file_sha256": bool(file_sha256) and not _SHA256.fullmatch(file_sha256) and "64 lower-case hex digits.",
-        "name": len(given["name"]) > 120 and "At most 120 characters.",
-        "email": bool(given["email"]) and _bad_email(given["email"]),
-        "good_faith": not good_faith and "A notice needs your statement of good faith.",
-        "exemptions": bool(set(exemptions) - set(Exemption.values)) and "Choose from the list.",
-    }
-    refuse_fields({field: message for field, message in wrong.items() if message})
+# --- What is missing -----------------------------------------------------------------------------------------------
 
 
-def refuse_fields(errors: dict[str, Any]) -> None:
-    """Raises Problem `request.invalid` when there are errors: {field: message}."""
-    if errors:
-        raise invalid({field: [message] for field, message in errors.items()})
+def complete_notice(
+    notice: Notice,
+    *,
+    name: str = "",
+    email: str = "",
+    details: Mapping[str, str] | None = None,
+    more: str = "",
+    sworn: Collection[str] = (),
+) -> Notice:
+    """The filer adds what was missing; the clocks that waited for it start now (the cure time is their start, I16).
 
-
-def _bad_place(asset: Asset | None, place: str, file_sha256: str) -> str:
-    if len(place) > 2000:
-        return "At most 2,000 characters."
-    if asset is None and not place and not file_sha256:
-        return "Say what you report: a work registered here, a file, or an address or description."
-    return ""
-
-
-def _bad_email(address: str) -> str:
-    try:
-        validate_email(address)
-    except ValidationError:
-        return "This is not an e-mail address."
-    return "At most 200 characters." if len(address) > 200 else ""
-
-
-def facts_of(notice: Notice) -> dict[str, Any]:
-    """The notice as facts for rules: choices and yes/no answers only, never a word of its text (I25)."""
-    asset = notice.asset
-    return {
-        "category": notice.category,
-        "jurisdictions": [notice.jurisdiction],
-        "channel": "notice",
-        "role": "depicted" if notice.as_depicted else "other",
-        "content_kind": asset.kind if asset else "",
-        "synthetic": bool(asset and asset.source_type in SYNTHETIC)
-        or notice.category in (Category.NCII_DEEPFAKE, Category.UNLABELLED_SYNTHETIC),
-        "intimate": notice.category in (Category.NCII, Category.NCII_DEEPFAKE),
-        "minor": notice.category == Category.CHILD_SAFETY,
-        "satire": Exemption.SATIRE in notice.exemptions,
-        "news": Exemption.NEWS in notice.exemptions,
-        "licensed": Exemption.LICENSED in notice.exemptions,
-    }
-
-
-def _matched(notice: Notice) -> Iterable[rules.Rule]:
-    return [rules.rule(clock.rule_id) for clock in rules.due(facts_of(notice), now(), events=clocks.NOTICE)]
-
-
-def _lacks(rule: rules.Rule, notice: Notice, given: dict[str, str]) -> set[str]:
-    if notice.category == Category.CHILD_SAFETY:
-        return set()  # DSA 16(2)(c): no name and no address is asked for these
-    return {_ANSWERS[field] for field in rule.required_fields if field in _ANSWERS and not given[_ANSWERS[field]]}
-
-
-def _missing(notice: Notice, given: dict[str, str]) -> list[str]:
-    return sorted({field for rule in _matched(notice) for field in _lacks(rule, notice, given)})
-
-
-def _start_clocks(notice: Notice, given: dict[str, str], begun_by: Entry | None) -> None:
-    """Clocks of the laws whose fields are all there and that do not run yet; and the clock for asking, if needed."""
-    running = set(notice.clocks.filter(purpose=Clock.Purpose.DECIDE).values_list("rule_id", flat=True))
-    complete = {rule.id for rule in _matched(notice) if not _lacks(rule, notice, given)} - running
-    on: dict[str, Any] = {"case": notice.case, "notice": notice, "entry": begun_by}
-    clocks.start(Clock.Purpose.DECIDE, facts_of(notice), clocks.NOTICE, only=complete, **on)
-    if notice.missing:
-        clocks.start(Clock.Purpose.ASK, facts_of(notice), clocks.ASK, **on)
-
-
-def complete_notice(notice: Notice, *, name: str = "", email: str = "") -> Notice:
-    """The filer adds what was missing; the clocks that waited for it start now (the cure time is their start).
-
-    Raises Problem with `errors`, Conflict once the filer was erased.
+    more: further words, where more was asked. Raises Problem with `errors`; Conflict once the filer was erased, or the
+    notice is over.
     """
-    wrong = {"email": bool(email.strip()) and _bad_email(email.strip()), "name": len(name) > 120 and "Too long."}
-    refuse_fields({field: message for field, message in wrong.items() if message})
-    old_name, old_email = people.name_and_contact(notice.filer)
-    given = {"name": name.strip() or old_name, "email": email.strip() or old_email}
+    added = notice_checks.stripped({**(details or {}), "name": name, "email": email})
+    too_long = {"more": len(more) > 5000 and "At most 5,000 characters."}
+    notice_checks.refuse(notice_checks.details(added), notice_checks.sworn(sworn), too_long)
     with transaction.atomic():
-        people.refuse_erased(notice.filer)
-        contact = {"name": given["name"], "contact": given["email"]}
-        sealed = people.seal(notice.filer.actor, contact, people.CONTACT)
-        Person.objects.filter(pk=notice.filer_id).update(sealed_contact=sealed)
-        notice.filer.sealed_contact = sealed
-        missing = _missing(notice, given)
-        if notice.state == Notice.State.INCOMPLETE and not missing:
-            move(notice, Notice.MOVES, Notice.State.VALID, missing=missing)
+        _hear(notice)
+        given = _add(notice, {**{k: text for k, text in added.items() if text}, MORE: more.strip()}, sworn)
+        notice.missing = _still_missing(notice, given, more.strip())
+        entry = _record_completion(notice, given)
+        if notice.state == Notice.State.INCOMPLETE and not notice.missing:
+            move(notice, Notice.MOVES, Notice.State.VALID, missing=[])
             clocks.end(notice.clocks.filter(purpose=Clock.Purpose.ASK), Clock.State.MET)
-            _start_clocks(notice, given, _record_completion(notice, given))
-        else:
-            _record_completion(notice, given)
+        Notice.objects.filter(pk=notice.pk).update(
+            missing=notice.missing, sworn=notice.sworn, sealed_text=notice.sealed_text
+        )
+        if notice.state in Notice.WAITING:
+            notice_clocks.begin(notice, given, entry)
+            cases.answered(notice.case)
     return notice
 
 
-def _record_completion(notice: Notice, given: dict[str, str]) -> Entry:
+def _hold(notice: Notice) -> None:
+    """The notice as it is now, kept so until the caller's transaction ends: of two answers at once the second is added
+    to the first.
+    """
+    changing = ("state", "missing", "sworn", "sealed_text")
+    notice.refresh_from_db(fields=changing, from_queryset=Notice.objects.select_for_update())
+
+
+def _hear(notice: Notice) -> None:
+    """Hold it, because its filer adds something. Raises Conflict once they were erased, or the notice is over."""
+    people.refuse_erased(notice.filer)
+    _hold(notice)
+    if notice.state not in (*Notice.WAITING, Notice.State.ANSWERED):
+        raise Conflict("This notice is over; nothing can be added to it.", code="notice.over")
+
+
+def _add(notice: Notice, added: Mapping[str, str], sworn: Collection[str]) -> dict[str, str]:
+    """Everything the filer has said, with what is new, sealed again."""
+    before = contents(notice)
+    longer = "\n\n".join(text for text in (before.get(MORE, ""), added.get(MORE, "")) if text)
+    given = {**before, **added, MORE: longer}
+    people.keep_contact(notice.filer, name=given["name"], contact=given["email"])
+    notice.sealed_text = people.seal(notice.filer.actor, _words(given), TEXT)
+    sworn_before = {row["statement"] for row in notice.sworn}
+    notice.sworn = [*notice.sworn, *guided.swear([each for each in sworn if each not in sworn_before], now())]
+    return given
+
+
+def _still_missing(notice: Notice, given: Mapping[str, str], more: str) -> list[str]:
+    """What laws miss, and what a reviewer asked for and did not get."""
+    by_law = set(guided.missing(notice, given))
+    asked = set(notice.missing) - by_law
+    again = {each for each in asked if each in ("statement", "place") and not more}
+    return sorted(by_law | again | guided.lacks(asked - {"statement", "place"}, notice, given))
+
+
+def _record_completion(notice: Notice, given: Mapping[str, str], **facts: bool) -> Entry:
     """The entry that the clocks of a cured notice begin with."""
     owner = notice.filer.actor
+    contact = {name: given[name] for name in ("name", "email")}
+    cured = notice.state == Notice.State.INCOMPLETE and not notice.missing
     return log.append(
         EventType.NOTICE_COMPLETED,
         actor=owner,
-        role="depicted" if notice.as_depicted else "notifier",
+        role=_role(notice),
         object=notice.case.object,
         refs=[notice.entry] if notice.entry else [],
-        facts={"notice": str(notice.pk), "state": notice.state},
-        sealed={"contact": Sealed(given, owner)},
+        facts={"notice": str(notice.pk), "state": Notice.State.VALID if cured else notice.state, **facts},
+        sealed={"text": Sealed(_words(given), owner), "contact": Sealed(contact, owner)},
     )
 
 
-# --- Coming back ---------------------------------------------------------------------------------------------------
+def ask(notice: Notice, fields: Collection[str]) -> Notice:
+    """Ask the filer for more: the notice waits for it, with a clock of its own, and no law's clock is stopped.
 
-
-class NoSuchNotice(Problem):
-    """One answer for a wrong number, a wrong PIN and a locked notice, so that none can be told from another."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "notice.not_found",
-            "Number and PIN do not match",
-            status=404,
-            detail="No notice answers to this number and PIN.",
-            next_step=f"Check both. After {MAX_WRONG_PINS} wrong tries a number rests for 15 minutes.",
-        )
-
-
-def notice_by_pin(number: str, pin: str) -> Notice:
-    """The notice, for whoever has its number and PIN. Raises NoSuchNotice.
-
-    The same work is done whether the number exists or not, so the time tells nothing either.
+    fields: of ASKABLE, or "sworn:<id>". Run inside the transaction that records who asked for what (`cases.wait`).
     """
-    number, pin = number.strip().upper(), re.sub(r"[\s-]", "", pin)[:32]
-    well_formed = Notice.objects.filter(number=number) if _NUMBER.fullmatch(number) else Notice.objects.none()
-    notice = well_formed.select_related("filer", "case", "asset").first()
-    if notice is None:
-        make_password(pin)
-        raise NoSuchNotice
-    resting = notice.locked_until is not None and notice.locked_until > now()
-    fits = check_password(pin, notice.pin_hash)
-    if resting:
-        raise NoSuchNotice
-    if not fits:
-        _count_wrong(notice)
-        raise NoSuchNotice
-    if notice.wrong_pins:
-        Notice.objects.filter(pk=notice.pk).update(wrong_pins=0, locked_until=None)
+    known = {*ASKABLE, *(guided.SWORN + each for each in guided.statements())}
+    unknown = sorted(set(fields) - known)
+    refuse_fields({"fields": f"Not among what can be asked: {', '.join(unknown)}."} if unknown else {})
+    refuse_fields({} if fields else {"fields": "Choose what you need to know."})
+    _hold(notice)
+    missing = sorted({*notice.missing, *fields})
+    if notice.state == Notice.State.VALID:
+        move(notice, Notice.MOVES, Notice.State.INCOMPLETE, missing=missing)
+    elif notice.state == Notice.State.INCOMPLETE:
+        Notice.objects.filter(pk=notice.pk).update(missing=missing)
+        notice.missing = missing
+    else:
+        raise Conflict("This notice is over; nothing can be asked.", code="notice.over")
+    notice_clocks.wait(notice)
+    jobs.enqueue("policy.tell_notice", notice=str(notice.pk), about="asked")
     return notice
 
 
-def _count_wrong(notice: Notice) -> None:
-    """The database adds, so that tries in parallel all count."""
-    Notice.objects.filter(pk=notice.pk).update(wrong_pins=F("wrong_pins") + 1)
-    Notice.objects.filter(pk=notice.pk, wrong_pins__gte=MAX_WRONG_PINS).update(
-        wrong_pins=0, locked_until=now() + LOCKED_FOR
+def heard_again(notice: Notice, grounds: str) -> None:
+    """The filer contested that the notice is unfounded: kept with their words, and its clocks start anew. Run inside
+    the verb's transaction.
+    """
+    _hold(notice)
+    given = _add(notice, {MORE: grounds}, ())
+    Notice.objects.filter(pk=notice.pk).update(sealed_text=notice.sealed_text)
+    notice_clocks.begin(notice, given, _record_completion(notice, given, contested=True), anew=True)
+    cases.touch(notice.case)
+
+
+def note_action(notice: Notice, said: Mapping[str, str]) -> None:
+    """What the filer told of an action in court, with their other words. Run inside the verb's transaction.
+
+    Raises Conflict once the filer was erased, or the notice is over.
+    """
+    _hear(notice)
+    given = {**contents(notice), **{f"action_{name}": text for name, text in said.items()}}
+    sealed = people.seal(notice.filer.actor, _words(given), TEXT)
+    Notice.objects.filter(pk=notice.pk).update(sealed_text=sealed)
+    notice.sealed_text = sealed
+
+
+# --- The answer ----------------------------------------------------------------------------------------------------
+
+
+def answered(case: Case, decision: Decision) -> None:
+    """Every notice that waits is answered; its outcome follows from what the decision does, and changes when it is
+    reversed. Run inside the decision's transaction.
+
+    A notice that a flag is wrong is accepted when nothing is restricted, every other one when something is.
+    """
+    if decision.interim:
+        return
+    restricts = decision.outcome != Decision.Outcome.NO_ACTION and decision.state != Decision.State.REVERSED
+    rows = case.notices.filter(state__in=(*Notice.WAITING, Notice.State.ANSWERED))
+    for notice in rows.select_related("filer", "flag__entry", "entry"):
+        _answer(notice, decision, accepted=restricts != (notice.kind == Notice.Kind.FALSE_POSITIVE))
+
+
+def _answer(notice: Notice, decision: Decision, *, accepted: bool) -> None:
+    outcome = Notice.Outcome.ACCEPTED if accepted else Notice.Outcome.DECLINED
+    if notice.state == Notice.State.ANSWERED:
+        if notice.outcome == outcome:
+            return
+        Notice.objects.filter(pk=notice.pk, state=Notice.State.ANSWERED).update(outcome=outcome)
+        notice.outcome = outcome
+    else:
+        move(notice, Notice.MOVES, Notice.State.ANSWERED, outcome=outcome)
+    log.append(
+        EventType.NOTICE_ANSWERED,
+        actor="system",
+        role="system",
+        object=decision.case.object,
+        refs=[row.entry for row in (decision, notice) if row.entry is not None],
+        facts={"notice": str(notice.pk), "decision": str(decision.pk), "outcome": outcome.value},
     )
+    if notice.flag is not None:
+        flags.settle_one(notice.flag, Flag.State.CLEARED if accepted else Flag.State.CONFIRMED, by=decision.decider)
 
 
-def contents(notice: Notice) -> dict[str, str]:
-    """What the filer wrote and who they said they are; empty strings once they were erased."""
-    text = people.unseal(notice.filer.actor, notice.sealed_text, TEXT) or {"statement": "", "url_or_text": ""}
-    name, email = people.name_and_contact(notice.filer)
-    return {**text, "name": name, "email": email}
+# --- Reading -------------------------------------------------------------------------------------------------------
+
+
+def contents(notice: Notice, known: vault.Keys | None = None) -> dict[str, str]:
+    """What the filer wrote and who they said they are; empty strings once they were erased.
+
+    known: `vault.keys_of` when many are read at once.
+    """
+    text = people.unseal(notice.filer.actor, notice.sealed_text, TEXT, known) or {}
+    name, email = people.name_and_contact(notice.filer, known)
+    return {**dict.fromkeys(_PARTS, ""), **text, "name": name, "email": email}
+
+
+def attach(notice: Notice, document: "File[bytes]") -> None:
+    """Add a document to a notice that is not over. Raises Problem for a wrong file, Conflict."""
+    with transaction.atomic():
+        _hear(notice)
+        entry = log.append(
+            EventType.NOTICE_COMPLETED,
+            actor=notice.filer.actor,
+            role=_role(notice),
+            object=notice.case.object,
+            refs=[notice.entry] if notice.entry else [],
+            facts={"notice": str(notice.pk), "state": notice.state, "documents": 1},
+        )
+        attachments.keep(notice.filer.actor, document, notice=notice, entry=entry)
+        cases.touch(notice.case)

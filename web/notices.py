@@ -1,110 +1,35 @@
-"""Reports from anybody: the form, the case number and PIN, and the page where the filer follows what happens."""
+"""Coming back with number and PIN: the page where the filer follows what happens, adds, withdraws and contests."""
 
 import datetime as dt
-import re
 import uuid
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
+from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.models import User
-from core import storage
 from core.clock import now
 from core.http import one_file
 from core.problems import NotFound, Problem
-from policy import appeals, notices
-from policy.models import Clock, Notice
+from ledger import vault
+from policy import attachments, counter_notices, guided, misuse, notice_ends, notice_pins, notices
+from policy.models import Attachment, Clock, CounterNotice, Misuse, Notice
 from provenance.models import Asset
-from provenance.verification import verify_file
-from web.appeals import window
-from web.forms_process import CompleteForm, GroundsForm, PinForm, ReportForm, onto
+from provenance.restriction import nameable
+from web import appellants
+from web.forms_notices import ActionForm, CompleteForm, DocumentForm, details_in, sworn_in
+from web.forms_process import GroundsForm, PinForm, onto
 from web.privacy import limit, open_private
 
 # How long a browser that gave the right PIN may see the notice without giving it again.
 OPEN_FOR = dt.timedelta(minutes=30)
-_ASKED = ("category", "jurisdiction", "statement", "name", "email", "good_faith", "exemptions")
-_OPEN, _FILED = "open_notices", "filed_notice"
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-
-
-# --- Reporting -----------------------------------------------------------------------------------------------------
-
-
-@open_private
-@require_http_methods(["GET", "HEAD", "POST"])
-def report(request: HttpRequest) -> HttpResponse:
-    """The form; a filed notice leads to its case number and PIN, shown once."""
-    if request.method != "POST":
-        said = request.GET.get("asset", "")
-        context = {"form": ReportForm(initial={"asset": said}), "subject": _named(request, said)}
-        return render(request, "notices/report.html", context)
-    limit(request, "notices")
-    form = ReportForm(request.POST, request.FILES)
-    near: list[Asset] = []
-    if form.is_valid():
-        try:
-            where, near = _find(request, form)
-            if not near:
-                return _file(request, form, where)
-        except Problem as problem:
-            onto(form, problem)
-    return render(request, "notices/report.html", {"form": form, "near": near}, status=200 if near else 422)
-
-
-def _find(request: HttpRequest, form: ReportForm) -> tuple[dict[str, Any], list[Asset]]:
-    """What is reported, as arguments of the verb; or the registered works the person must choose among."""
-    said, visible = form.cleaned_data["asset"].strip(), Asset.objects.visible_to(_user(request))
-    if said or "file" not in request.FILES:
-        asset = _named(request, said)
-        return ({"asset": asset} if asset else {"url_or_text": said}), []
-    with storage.receive(one_file(request.FILES).chunks()) as scratch:
-        report = verify_file(scratch.path, scratch.sha256, viewer=_user(request))
-    if report.exact is not None:
-        return {"asset": report.exact, "file_sha256": scratch.sha256}, []
-    near = list(visible.filter(pk__in=[match.asset_id for match in report.matches])[:6])
-    return {"file_sha256": scratch.sha256}, near
-
-
-def _named(request: HttpRequest, said: str) -> Asset | None:
-    """The work whose number or address this is, if the viewer may know of it."""
-    found = _ID.search(said)
-    return Asset.objects.visible_to(_user(request)).filter(pk=uuid.UUID(found[0])).first() if found else None
-
-
-def _file(request: HttpRequest, form: ReportForm, where: dict[str, Any]) -> HttpResponse:
-    data = form.cleaned_data
-    notice, pin = notices.file_notice(
-        **where,
-        **{key: data[key] for key in _ASKED},
-        as_depicted=data["shown"] == "yes",
-        by=_user(request),
-    )
-    request.session[_FILED] = [notice.number, pin]
-    _open(request, notice)
-    return redirect("report_done")
-
-
-def _user(request: HttpRequest) -> User | None:
-    return None if isinstance(request.user, AnonymousUser) else request.user
-
-
-@open_private
-@require_safe
-def report_done(request: HttpRequest) -> HttpResponse:
-    """Number and PIN: taken out of the session as they are shown, so they are shown once."""
-    number, pin = request.session.pop(_FILED, (None, None))
-    if number is None:
-        return redirect("notice")
-    notice = Notice.objects.get(number=number)
-    return render(request, "notices/done.html", {"notice": notice, "pin": pin, "clocks": _clocks(notice)})
-
-
-# --- Following it --------------------------------------------------------------------------------------------------
+OPENED_BY_FILING: Final = "filed_notice"
+_OPEN: Final = "open_notices"
 
 
 @open_private
@@ -125,12 +50,13 @@ def notice_entry(request: HttpRequest) -> HttpResponse:
 def notice_by_pin(request: HttpRequest, form: PinForm) -> Notice:
     """The notice, open for this browser from now on. Raises Problem for a wrong pair, and 429 for too many tries."""
     limit(request, "pin")
-    notice = notices.notice_by_pin(form.cleaned_data["number"], form.cleaned_data["pin"])
-    _open(request, notice)
+    notice = notice_pins.notice_by_pin(form.cleaned_data["number"], form.cleaned_data["pin"])
+    open_here(request, notice)
     return notice
 
 
-def _open(request: HttpRequest, notice: Notice) -> None:
+def open_here(request: HttpRequest, notice: Notice) -> None:
+    """This browser may see the notice for a while."""
     until = (now() + OPEN_FOR).timestamp()
     request.session[_OPEN] = {**request.session.get(_OPEN, {}), notice.number: until}
 
@@ -139,18 +65,13 @@ def opened(request: HttpRequest, number: str) -> Notice:
     """The notice whose PIN this browser gave within the half hour. Raises NotFound, whatever the reason."""
     if request.session.get(_OPEN, {}).get(number, 0) < now().timestamp():
         raise NotFound("open notice")
-    return Notice.objects.select_related("case", "asset", "filer").get(number=number)
+    rows = Notice.objects.select_related("case__asset", "asset", "filer", "account", "flag", "entry", "flagger")
+    return rows.get(number=number)
 
 
 def last_opened(request: HttpRequest) -> list[str]:
     """Numbers of the notices this browser may see now."""
     return [number for number, until in request.session.get(_OPEN, {}).items() if until > now().timestamp()]
-
-
-@open_private
-@require_safe
-def status(request: HttpRequest, number: str) -> HttpResponse:
-    return _status(request, _opened_or_enter(request, number), GroundsForm(), CompleteForm())
 
 
 def _opened_or_enter(request: HttpRequest, number: str) -> Notice:
@@ -161,37 +82,84 @@ def _opened_or_enter(request: HttpRequest, number: str) -> Notice:
         raise
 
 
-def _status(
-    request: HttpRequest, notice: Notice, grounds: GroundsForm, complete: CompleteForm, code: int = 200
-) -> HttpResponse:
-    statement = notice.statements.select_related("decision").order_by("-pk").first()
+# --- The page ------------------------------------------------------------------------------------------------------
+
+
+@open_private
+@require_safe
+def status(request: HttpRequest, number: str) -> HttpResponse:
+    return _status(request, _opened_or_enter(request, number))
+
+
+def _status(request: HttpRequest, notice: Notice, code: int = 200, **forms_: forms.Form) -> HttpResponse:
+    """forms_: one of the page's forms, to show again with its errors."""
+    statement = notice.statements.select_related("decision__case").order_by("-pk").first()
+    counter = counter_notices.answering(notice)
     context = {
         "notice": notice,
-        "words": notices.contents(notice),
-        "missing": _missing_words(notice),
+        "work": _work(request, notice),
+        "words": _said(notice),
+        "missing": [guided.words(ask) for ask in notice.missing],
         "clocks": _clocks(notice),
         "statement": statement,
-        "appeal": notice.appeals.order_by("-pk").first(),
-        "window": window(statement.decision, notice=notice) if statement else None,
-        "form": grounds,
-        "complete_form": complete,
         "events": _events(notice),
+        "documents": _documents(notice),
+        "counter": counter,
+        "counter_words": counter_notices.fields_of(counter) if counter else {},
+        "counter_sworn": _texts(counter) if counter else [],
+        "counter_clocks": counter.clocks.filter(purpose=Clock.Purpose.RESTORE) if counter else [],
+        "misuse": _misuse(notice),
+        "over": notice.state not in (*Notice.WAITING, Notice.State.ANSWERED),
+        "complete_form": CompleteForm(missing=notice.missing),
+        "document_form": DocumentForm(),
+        "contest_form": GroundsForm(),
+        "action_form": ActionForm(),
+        **forms_,
     }
+    if statement:
+        context |= appellants.summary(appellants.notice_door(notice, statement.decision), statement.decision)
     return render(request, "notices/status.html", context, status=code)
+
+
+def _said(notice: Notice) -> list[tuple[str, str]]:
+    """What the filer told us, question by question; nothing once they were erased."""
+    words = notices.contents(notice)
+    labels = {"statement": "What you wrote", "more": "What you added", "url_or_text": "Where"}
+    labels |= {name: question.label for name, question in guided.QUESTIONS.items()}
+    labels |= {"action_court": "Court", "action_reference": "Its file number"}
+    return [(labels[name], words[name]) for name in labels if words.get(name)]
+
+
+def _work(request: HttpRequest, notice: Notice) -> Asset | None:
+    """The work, if it may be named to who reads this: a digest alone finds works that its filer may not know of."""
+    return nameable(request.user).filter(notices=notice).first()
 
 
 def _clocks(notice: Notice) -> QuerySet[Clock]:
     return notice.clocks.order_by("due_at")
 
 
-def _missing_words(notice: Notice) -> list[str]:
-    words = {"name": "your name", "email": "an e-mail address"}
-    return [words.get(name, name) for name in notice.missing]
+def _texts(row: CounterNotice) -> list[str]:
+    return [guided.sworn_text(each["statement"], each["version"]) for each in row.sworn]
+
+
+def _documents(notice: Notice) -> list[dict[str, Any]]:
+    rows = list(notice.attachments.order_by("pk"))
+    known = vault.keys_of(bytes(row.sealed_name) for row in rows)
+    return [{"row": row, "name": attachments.name_of(row, known)} for row in rows]
+
+
+def _misuse(notice: Notice) -> dict[str, Any] | None:
+    """A warning or suspension that this filer must read, with its reasons (DSA 23)."""
+    row = misuse.standing(notice.account or notice.filer, Misuse.Kind.NOTICES)
+    if row is None or row.state == Misuse.State.OBSERVED:
+        return None
+    return {"row": row, "reasons": misuse.reasons(row)}
 
 
 def _events(notice: Notice) -> list[dict[str, Any]]:
     """What happened, oldest first, in words for the filer. No name of a reviewer is among them."""
-    events = [{"when": notice.created_at, "title": "We received your report", "tone": "ok"}]
+    events = [{"when": notice.created_at, "title": "We received your notice", "tone": "ok"}]
     if notice.missing:
         events.append({"when": notice.created_at, "title": "Something is missing", "tone": "warn"})
     for statement in notice.statements.select_related("decision").order_by("pk"):
@@ -205,39 +173,103 @@ def _events(notice: Notice) -> list[dict[str, Any]]:
     return sorted(events, key=lambda event: event["when"])
 
 
+# --- What the filer does -------------------------------------------------------------------------------------------
+
+
+def _tried(
+    request: HttpRequest, number: str, name: str, form: forms.Form, verb: Callable[[], object], done: str
+) -> HttpResponse:
+    """Run the verb if the form is whole; else the page again, with the form and its errors under `name`."""
+    if form.is_valid():
+        try:
+            verb()
+        except Problem as problem:
+            onto(form, problem)
+        else:
+            messages.success(request, done)
+            return redirect("notice_status", number)
+    notice = _opened_or_enter(request, number)  # as it is, whatever the verb had begun
+    return _status(request, notice, 422, **{name: form})
+
+
 @open_private
 @require_POST
 def notice_complete(request: HttpRequest, number: str) -> HttpResponse:
-    """The filer adds what a law asks for and was missing."""
-    notice, form = _opened_or_enter(request, number), CompleteForm(request.POST)
-    if form.is_valid():
-        try:
-            notices.complete_notice(notice, **form.cleaned_data)
-        except Problem as problem:
-            onto(form, problem)
-        else:
-            messages.success(request, "Thank you. We added it to your report.")
-            return redirect("notice_status", number)
-    return _status(request, notice, GroundsForm(), form, 422)
+    """The filer adds what a law or a reviewer asks for and was missing."""
+    notice = _opened_or_enter(request, number)
+    form = CompleteForm(request.POST, missing=notice.missing)
+
+    def add() -> None:
+        data = form.cleaned_data
+        more = {name: data.get(name, "") for name in ("name", "email", "more")}
+        notices.complete_notice(notice, **more, details=details_in(data), sworn=sworn_in(data))
+
+    return _tried(request, number, "complete_form", form, add, "Thank you. We added it to your notice.")
 
 
 @open_private
 @require_POST
-def notice_appeal(request: HttpRequest, number: str) -> HttpResponse:
-    """The filer appeals a decision about their notice, also a “no action”."""
+def notice_attach(request: HttpRequest, number: str) -> HttpResponse:
+    notice, form = _opened_or_enter(request, number), DocumentForm(request.POST, request.FILES)
+
+    def add() -> None:
+        notices.attach(notice, one_file(request.FILES, "document"))
+
+    return _tried(request, number, "document_form", form, add, "The document is with your notice.")
+
+
+@open_private
+@require_safe
+def notice_document(request: HttpRequest, number: str, pk: uuid.UUID) -> HttpResponse:
+    """One's own document, as a download."""
+    notice = _opened_or_enter(request, number)
+    row = Attachment.objects.filter(pk=pk, notice=notice).first()
+    if row is None:
+        raise NotFound("document")
+    return download(row, attachments.open_for(row))
+
+
+def download(row: Attachment, data: bytes) -> HttpResponse:
+    """The document, never shown inside a page of this office."""
+    response = HttpResponse(data, content_type=row.media_type)
+    response["Content-Disposition"] = content_disposition_header(True, attachments.name_of(row)) or "attachment"
+    return response
+
+
+@open_private
+@require_POST
+def notice_withdraw(request: HttpRequest, number: str) -> HttpResponse:
+    notice_ends.withdraw(_opened_or_enter(request, number))
+    messages.success(request, "You took your notice back. A reviewer may still look at the work.")
+    return redirect("notice_status", number)
+
+
+@open_private
+@require_POST
+def notice_contest(request: HttpRequest, number: str) -> HttpResponse:
+    """The filer says that the notice is not unfounded."""
     notice, form = _opened_or_enter(request, number), GroundsForm(request.POST)
-    statement = notice.statements.select_related("decision").order_by("-pk").first()
-    if statement is None:
-        raise NotFound("decision about this notice")
-    if form.is_valid():
-        try:
-            appeals.file_appeal(statement.decision, notice=notice, grounds=form.cleaned_data["grounds"])
-        except Problem as problem:
-            onto(form, problem)
-        else:
-            messages.success(request, "Your appeal is filed. Somebody else than the first reviewer decides it.")
-            return redirect("notice_status", number)
-    return _status(request, notice, form, CompleteForm(), 422)
+
+    def contest() -> None:
+        notice_ends.contest(notice, form.cleaned_data["grounds"])
+
+    return _tried(request, number, "contest_form", form, contest, "Thank you. Another reviewer looks at it.")
+
+
+@open_private
+@require_POST
+def notice_action(request: HttpRequest, number: str) -> HttpResponse:
+    """Who complained tells of an action in court, so that the work does not come back by itself (512(g)(2)(C))."""
+    notice, form = _opened_or_enter(request, number), ActionForm(request.POST)
+    counter = counter_notices.answering(notice)
+    if counter is None:
+        raise NotFound("counter-notice to this notice")
+
+    def tell() -> None:
+        assert counter is not None
+        counter_notices.tell_of_action(counter, notice, **form.cleaned_data)
+
+    return _tried(request, number, "action_form", form, tell, "We have it on record. The work stays as it is.")
 
 
 @open_private

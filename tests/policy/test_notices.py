@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from accounts.models import User
 from core.problems import Problem
 from ledger.models import Entry
-from policy import notices, rules
+from policy import guided, notice_pins, notices, rules
 from policy.models import Case, Clock, Flag, Notice
 from provenance.models import Asset
 from tests.policy.conftest import FileNotice, leaf_of
@@ -25,7 +25,7 @@ def test_a_notice_opens_a_case_with_a_flag_and_dated_clocks(asset: Asset, file_n
     assert clock.due_at is not None
     assert (clock.due_at - clock.started_at).total_seconds() == 48 * 3600
     assert clock.legal_status == "draft"
-    assert clock.pack == rules.pack().digest
+    assert clock.pack == rules.rule("us.tida.223a").pack
     assert Flag.objects.get().case == notice.case == Case.objects.get()
 
 
@@ -44,10 +44,10 @@ def test_a_different_issue_is_a_different_case(asset: Asset, file_notice: FileNo
 
 
 @pytest.mark.usefixtures("any_date")
-def test_what_a_law_wants_and_is_missing_starts_our_clock_and_not_the_laws(
+def test_i16_what_a_law_wants_and_is_missing_starts_our_clock_and_not_the_laws(
     asset: Asset, file_notice: FileNotice
 ) -> None:
-    """I16: a nameless notice under TAKE IT DOWN starts no 48 hours; completing it does, from that moment."""
+    """A nameless notice under TAKE IT DOWN starts no 48 hours; completing it does, from that moment."""
     with time_machine.travel("2026-06-01T12:00:00Z", tick=False):
         notice, _ = file_notice(asset, category="ncii", jurisdiction="US", name="", email="")
         assert (notice.state, notice.missing) == ("incomplete", ["email", "name"])
@@ -64,7 +64,7 @@ def test_what_a_law_wants_and_is_missing_starts_our_clock_and_not_the_laws(
     leaf = leaf_of("notice:completed")
     assert (leaf["object"], leaf["facts"]["state"]) == (notice.case.object, "valid")
     assert clock.entry == Entry.objects.get(type="notice:completed")
-    assert "Dana" not in json.dumps(leaf) and set(leaf["commitments"]) == {"actor", "contact"}
+    assert "Dana" not in json.dumps(leaf) and set(leaf["commitments"]) == {"actor", "contact", "text"}
 
 
 def test_a_notice_about_a_child_needs_no_name(asset: Asset, file_notice: FileNotice) -> None:
@@ -119,7 +119,7 @@ def test_each_wrong_field_is_named_and_nothing_is_kept(
 def test_dana_comes_back_with_number_and_pin(asset: Asset, file_notice: FileNotice) -> None:
     notice, pin = file_notice(asset)
     spoken = f"{pin[:4]} {pin[4:]}"
-    assert notices.notice_by_pin(notice.number.lower(), spoken) == notice
+    assert notice_pins.notice_by_pin(notice.number.lower(), spoken) == notice
 
 
 def test_wrong_number_wrong_pin_and_locked_read_the_same(asset: Asset, file_notice: FileNotice) -> None:
@@ -128,7 +128,7 @@ def test_wrong_number_wrong_pin_and_locked_read_the_same(asset: Asset, file_noti
     said = set()
     for number, tried in [("AS-2026-2222-2222", pin), *[(notice.number, wrong)] * 5, (notice.number, pin)]:
         with pytest.raises(Problem) as refusal:
-            notices.notice_by_pin(number, tried)
+            notice_pins.notice_by_pin(number, tried)
         said.add(str(refusal.value.as_dict()))
     assert len(said) == 1
 
@@ -137,13 +137,13 @@ def test_wrong_number_wrong_pin_and_locked_read_the_same(asset: Asset, file_noti
 def test_a_locked_number_opens_again_after_15_minutes(asset: Asset, file_notice: FileNotice) -> None:
     with time_machine.travel("2026-06-01T12:00:00Z", tick=False) as clock:
         notice, pin = file_notice(asset)
-        for _ in range(notices.MAX_WRONG_PINS):
-            with pytest.raises(notices.NoSuchNotice):
-                notices.notice_by_pin(notice.number, "x")
-        with pytest.raises(notices.NoSuchNotice):
-            notices.notice_by_pin(notice.number, pin)
+        for _ in range(notice_pins.MAX_WRONG_PINS):
+            with pytest.raises(notice_pins.NoSuchNotice):
+                notice_pins.notice_by_pin(notice.number, "x")
+        with pytest.raises(notice_pins.NoSuchNotice):
+            notice_pins.notice_by_pin(notice.number, pin)
         clock.shift(15 * 60 + 1)
-        assert notices.notice_by_pin(notice.number, pin) == notice
+        assert notice_pins.notice_by_pin(notice.number, pin) == notice
 
 
 def test_an_unknown_number_costs_as_much_as_a_known_one(
@@ -160,11 +160,11 @@ def test_an_unknown_number_costs_as_much_as_a_known_one(
         hashed.append("check")
         return check_password(pin, kept)
 
-    monkeypatch.setattr(notices, "make_password", make)
-    monkeypatch.setattr(notices, "check_password", check)
+    monkeypatch.setattr(notice_pins, "make_password", make)
+    monkeypatch.setattr(notice_pins, "check_password", check)
     for number in (notice.number, "AS-2026-2222-2222"):
-        with pytest.raises(notices.NoSuchNotice):
-            notices.notice_by_pin(number, "1")
+        with pytest.raises(notice_pins.NoSuchNotice):
+            notice_pins.notice_by_pin(number, "1")
     assert hashed == ["check", "make"]
 
 
@@ -176,11 +176,15 @@ def test_the_pin_is_kept_as_a_slow_salted_hash(asset: Asset, file_notice: FileNo
     assert pin not in notice.pin_hash
 
 
-def test_free_text_is_never_a_fact(asset: Asset, file_notice: FileNotice) -> None:
-    """I25: the same notice with any other words gives rules the same facts."""
-    one, _ = file_notice(asset, statement="minor intimate court_order synthetic", url_or_text="ncii")
+def test_i25_free_text_is_never_a_fact(asset: Asset, file_notice: FileNotice) -> None:
+    """The same notice with any other words, in any question, gives rules the same facts under every way."""
+    words = dict.fromkeys(guided.QUESTIONS, "minor intimate court_order synthetic") | {"email": "ncii@example.org"}
+    named = {"name": words.pop("name"), "email": words.pop("email")}
+    one, _ = file_notice(
+        asset, statement="minor intimate court_order synthetic", url_or_text="ncii", details=words, **named
+    )
     other, _ = file_notice(asset, statement="Something else entirely.", url_or_text="")
-    assert notices.facts_of(one) == notices.facts_of(other)
+    assert guided.ways(one) == guided.ways(other)
 
 
 def test_who_files_with_an_account_is_known_as_a_party(asset: Asset, file_notice: FileNotice, rita: User) -> None:
@@ -198,8 +202,8 @@ def test_a_file_that_is_registered_is_recognised_by_its_bytes(asset: Asset, file
 
 @pytest.mark.parametrize("number", ["", "\x00", "AS-2026", "x" * 5000, "AS-2026-7F3K-9QX\ud800"])
 def test_a_malformed_number_reads_like_a_wrong_one(number: str) -> None:
-    with pytest.raises(notices.NoSuchNotice):
-        notices.notice_by_pin(number, "1")
+    with pytest.raises(notice_pins.NoSuchNotice):
+        notice_pins.notice_by_pin(number, "1")
 
 
 def test_the_hour_is_on_the_schedule(settings: Any) -> None:

@@ -1,0 +1,294 @@
+"""Misuse of notices and of uploads (DSA 23): counted, warned of, and only then, by a lead reviewer, suspended.
+
+What is counted, over how long and from which count on are rows of the office's terms. Nothing here suspends by itself.
+Every count rests on findings that can be contested; when one falls and the count no longer reaches, it ends.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Max, Q, QuerySet
+
+from accounts.models import User
+from accounts.people import reviewing_role
+from core import beat, jobs
+from core.clock import now
+from core.models import Job
+from core.problems import Conflict, Forbidden
+from core.states import move
+from ledger import log
+from ledger.events import EventType
+from ledger.log import Sealed
+from policy import authority, guided, letters, people, rules, suspensions
+from policy.models import SEVERITY, Decision, Misuse, Notice, Person, Strike, Suspension
+from provenance.models import Asset
+
+FACTS: Final = {"channel": "misuse"}
+COUNTED, SUSPENDED = frozenset({"misuse_counted"}), frozenset({"misuse_suspended"})
+ALIVE: Final = (Misuse.State.OBSERVED, Misuse.State.WARNED, Misuse.State.SUSPENDED)
+# Reasons that nobody gives by mistake; DSA 23(3)(d) asks for the intention where it can be identified.
+_MEANT: Final = frozenset({Notice.Unfounded.INVENTED, Notice.Unfounded.UNSERIOUS, Notice.Unfounded.REPEATED})
+_COUNTED: Final = {
+    Misuse.Kind.NOTICES: "notices were found manifestly unfounded",
+    Misuse.Kind.UPLOADS: "uploads were restricted by decisions that count",
+}
+_SCOPES: Final = {
+    Misuse.Kind.NOTICES: Suspension.Scope.NOTICES,
+    Misuse.Kind.UPLOADS: Suspension.Scope.UPLOADS,
+}
+
+Who = User | Person
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Of the office's terms: since when is counted, and from how many, absolute and in a hundred."""
+
+    since: dt.datetime
+    absolute: int
+    percent: int
+    rule_id: str
+
+
+def threshold() -> Threshold | None:
+    """The row in force; None where the terms have none: then nothing is counted."""
+    due = rules.due(FACTS, now(), events=COUNTED)
+    if not due or due[0].due_at is None:
+        return None
+    least = rules.rule(due[0].rule_id).at_least
+    return Threshold(due[0].due_at, least["absolute"], least["percent"], due[0].rule_id)
+
+
+# --- Counting ------------------------------------------------------------------------------------------------------
+
+
+def count(who: Who, kind: str, since: dt.datetime) -> dict[str, Any]:
+    """The factors of DSA 23(3): how many, of how many, how grave, and whether it was meant."""
+    return _count_notices(who, since) if kind == Misuse.Kind.NOTICES else _count_uploads(who, since)
+
+
+def _count_notices(who: Who, since: dt.datetime) -> dict[str, Any]:
+    filed = notices_of(who).filter(created_at__gte=since)
+    bad = list(filed.filter(state=Notice.State.UNFOUNDED).values_list("category", "unfounded_for"))
+    gravity = max((SEVERITY.get(category, 1) for category, _ in bad), default=0)
+    meant = any(why in _MEANT for _, why in bad)
+    return _factors(len(bad), filed.count(), gravity, meant=meant)
+
+
+def notices_of(who: Who) -> QuerySet[Notice]:
+    """All that one filer filed: by account, or under one address, which only this office can recognise."""
+    if isinstance(who, User):
+        return Notice.objects.filter(account=who)
+    same = Q(filer__contact_mark=who.contact_mark) if who.contact_mark else Q(filer=who)
+    return Notice.objects.filter(same, account=None)
+
+
+def _count_uploads(who: Who, since: dt.datetime) -> dict[str, Any]:
+    if isinstance(who, Person):
+        raise ValueError("uploads have an account")
+    struck = Strike.objects.filter(user=who, voided_at=None, created_at__gte=since)
+    gravity = struck.aggregate(most=Max("decision__case__severity"))["most"] or 0
+    return _factors(struck.count(), Asset.objects.filter(owner=who, created_at__gte=since).count(), gravity)
+
+
+def _factors(bad: int, of: int, gravity: int, *, meant: bool = False) -> dict[str, Any]:
+    percent = 100 * bad // of if of else 0
+    return {"absolute": bad, "of": of, "percent": percent, "gravity": gravity, "meant": meant}
+
+
+def _reaches(factors: dict[str, Any], least: Threshold) -> bool:
+    return bool(factors["absolute"] >= least.absolute and factors["percent"] >= least.percent)
+
+
+def observe(who: Who, kind: str, decision: Decision | None = None) -> Misuse | None:
+    """Count again after a notice was found unfounded or an upload was struck. The row that a lead reviewer sees, or
+    None below the threshold. Run inside the verb's transaction.
+    """
+    least = threshold()
+    if least is None:
+        return None
+    held, factors = _held(who, kind), count(who, kind, least.since)
+    if held is None and not _reaches(factors, least):
+        return None
+    about: dict[str, Any] = {"user": who} if isinstance(who, User) else {"person": who}
+    row = held or Misuse(kind=kind, **about)
+    row.factors = {**factors, "rule": least.rule_id}
+    entry = _record(EventType.MISUSE_OBSERVED, row, None, decision=str(decision.pk) if decision else "")
+    if held is None:
+        row.entry = entry
+        row.save(force_insert=True)
+    else:
+        _keep_count(held)
+    return row
+
+
+def recount(who: Who, kind: str) -> None:
+    """A finding fell: what no longer reaches the threshold ends, a suspension included. In the verb's transaction."""
+    row, least = _held(who, kind), threshold()
+    if row is None or least is None:
+        return
+    factors = count(who, kind, least.since)
+    row.factors = {**factors, "rule": least.rule_id}
+    _keep_count(row)
+    if not _reaches(factors, least):
+        _end(row, None)
+
+
+def _keep_count(row: Misuse) -> None:
+    """The count alone: what a lead reviewer did a moment ago stays as it is."""
+    Misuse.objects.filter(pk=row.pk).update(factors=row.factors)
+
+
+def standing(who: Who, kind: str) -> Misuse | None:
+    """What is observed, warned of or suspended now about this filer or uploader."""
+    return _alive(who, kind).first()
+
+
+def _alive(who: Who, kind: str) -> QuerySet[Misuse]:
+    rows = Misuse.objects.filter(kind=kind, state__in=ALIVE).select_related("entry", "user", "person").order_by("-pk")
+    if isinstance(who, User):
+        return rows.filter(user=who)
+    return rows.filter(Q(person__contact_mark=who.contact_mark) if who.contact_mark else Q(person=who))
+
+
+def _held(who: Who, kind: str) -> Misuse | None:
+    """What stands, kept from changing until the caller's transaction ends. Of two findings about one filer or uploader
+    at once the second waits, so that there is one row and not two.
+    """
+    if isinstance(who, User):
+        list(User.objects.filter(pk=who.pk).select_for_update(no_key=True))
+    else:
+        same = Q(contact_mark=who.contact_mark) if who.contact_mark else Q(pk=who.pk)
+        list(Person.objects.filter(same).order_by("pk").select_for_update(no_key=True))
+    return _alive(who, kind).select_for_update(of=("self",)).first()
+
+
+def reasons(row: Misuse) -> list[str]:
+    """Why, in sentences for whom it concerns (DSA 23(4))."""
+    factors = row.factors
+    bad, of, percent = (factors.get(name, 0) for name in ("absolute", "of", "percent"))
+    gravity = {1: "low", 2: "middle", 3: "high"}.get(factors.get("gravity", 0), "not known")
+    return [
+        f"{bad} of {of} {_COUNTED[Misuse.Kind(row.kind)]} ({percent} in a hundred).",
+        f"Gravity of what they were about: {gravity}.",
+        "The reasons given point to intent." if factors.get("meant") else "Nothing is said about intent.",
+        "It rests on single findings. Each can be contested; somebody else then looks, and the count falls.",
+    ]
+
+
+# --- What a lead reviewer does -------------------------------------------------------------------------------------
+
+
+def warn(row: Misuse, by: User) -> Misuse:
+    """The prior warning that DSA 23 asks for, with its reasons. Raises Forbidden, Conflict."""
+    authority.may(by, authority.Act.JUDGE_MISUSE)
+    with transaction.atomic():
+        move(row, Misuse.MOVES, Misuse.State.WARNED, warned_at=now())
+        _record(EventType.MISUSE_WARNED, row, by)
+        jobs.enqueue("policy.tell_misuse", misuse=str(row.pk))
+    return row
+
+
+def suspend(row: Misuse, by: User) -> Misuse:
+    """Suspend who went on after the warning, for as long as the office's terms say. Never automatic.
+
+    Raises Forbidden for anybody but a lead reviewer; Conflict without a warning, or when nothing came since.
+    """
+    authority.may(by, authority.Act.JUDGE_MISUSE)
+    if row.state != Misuse.State.WARNED or row.warned_at is None:
+        raise Conflict("A warning comes first.", code="misuse.not_warned", next_step="Warn them, with the reasons.")
+    if not count(_who(row), row.kind, row.warned_at)["absolute"]:
+        raise Conflict("Nothing was found since the warning, so there is nothing to suspend for.", code="misuse.quiet")
+    until = next((clock.due_at for clock in rules.due(FACTS, now(), events=SUSPENDED) if clock.due_at), None)
+    if until is None:
+        raise Conflict("The office’s terms do not say how long a suspension lasts.", code="suspension.no_rule")
+    with transaction.atomic():
+        move(row, Misuse.MOVES, Misuse.State.SUSPENDED, until=until)
+        _record(EventType.MISUSE_SUSPENDED, row, by, until=until.isoformat())
+        if row.user is not None:
+            suspensions.suspend(row.user, scope=_SCOPES[Misuse.Kind(row.kind)], until=until, by=by)
+        jobs.enqueue("policy.tell_misuse", misuse=str(row.pk))
+    return row
+
+
+def end(row: Misuse, by: User) -> Misuse:
+    """A lead reviewer ends it, a suspension included. Raises Forbidden, Conflict."""
+    authority.may(by, authority.Act.JUDGE_MISUSE)
+    with transaction.atomic():
+        _end(row, by)
+    return row
+
+
+def run_out() -> int:
+    """Suspensions whose day has come end. Returns how many. Run by beat."""
+    over = Misuse.objects.filter(state=Misuse.State.SUSPENDED, until__lte=now()).select_related("entry", "user")
+    return beat.each(over.order_by("until")[:500], partial(_end, by=None))
+
+
+def _end(row: Misuse, by: User | None) -> None:
+    was = row.state
+    move(row, Misuse.MOVES, Misuse.State.ENDED)
+    _record(EventType.MISUSE_ENDED, row, by)
+    if was == Misuse.State.SUSPENDED and row.user is not None:
+        running = row.user.suspensions.filter(scope=_SCOPES[Misuse.Kind(row.kind)], state=Suspension.State.ACTIVE)
+        # One that a decision imposed is that decision's.
+        for imposed in running.filter(decision=None, until__gt=now()).select_related("entry", "user"):
+            suspensions.lift(imposed, by=by)
+
+
+def refuse_suspended(notice: Notice, contact: str) -> None:
+    """Raises Forbidden while who files is suspended from filing. What is about a child is always taken."""
+    if guided.about_a_child(notice):
+        return
+    if notice.account is not None:
+        suspensions.refuse_suspended(notice.account, Suspension.Scope.NOTICES)
+        return
+    mark = people.mark(contact)
+    rows = Misuse.objects.filter(kind=Misuse.Kind.NOTICES, state=Misuse.State.SUSPENDED, until__gt=now())
+    row = rows.filter(person__contact_mark=mark).order_by("-until").first() if mark else None
+    if row is not None and row.until is not None:
+        raise Forbidden(
+            f"Notices from this address are not taken until {row.until:%Y-%m-%d}: too many were manifestly unfounded, "
+            "also after a warning.",
+            code="notice.suspended",
+            next_step="Open one of your earlier notices with number and PIN and say why it was not unfounded.",
+        )
+
+
+# --- Writing it down -----------------------------------------------------------------------------------------------
+
+
+def _who(row: Misuse) -> Who:
+    who = row.user or row.person
+    assert who is not None
+    return who
+
+
+def _record(type: EventType, row: Misuse, by: User | None, **facts: str) -> Any:
+    counted = {name: row.factors[name] for name in ("absolute", "of", "percent") if name in row.factors}
+    who = _who(row).actor
+    return log.append(
+        type,
+        actor=by.actor if by else "system",
+        role=reviewing_role(by) if by else "system",
+        object=f"misuse:{row.pk}",
+        refs=[row.entry] if row.entry else [],
+        facts={"kind": row.kind, "rule": row.factors.get("rule", ""), **counted, **facts},
+        sealed={"who": Sealed(who, who)},
+    )
+
+
+@jobs.handler("policy.tell_misuse")
+def _tell(job: Job) -> None:
+    """That there is a message; the reasons are on the page."""
+    row = Misuse.objects.select_related("user", "person").get(pk=job.args["misuse"])
+    if row.user is not None:
+        address, path = (row.user.email if row.user.is_active else ""), "/desk/"
+    else:
+        assert row.person is not None
+        address, path = people.name_and_contact(row.person)[1], "/notice/"
+    subject, sentence = letters.ABOUT[f"misuse_{row.kind}"]
+    letters.send(address, subject, sentence, path)
