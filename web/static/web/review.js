@@ -1,48 +1,74 @@
-// Keyboard shortcuts of the review desk. Everything they do has a button or link on the page.
+// Keyboard shortcuts of the review desk. Everything they do has a button, a link or a field on the page.
 "use strict";
 
 (() => {
   const typing = (node) => node.matches("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
+  const at = (selector) => document.querySelector(selector);
   const press = (key) => {
-    const target = document.querySelector(`[data-key="${key}"]`);
+    const target = at(`[data-key="${key}"]`);
     if (target) target.click();
     return Boolean(target);
   };
-  const focus = (selector) => {
-    const target = document.querySelector(selector);
-    if (target) target.focus();
-    return Boolean(target);
-  };
-  const help = document.getElementById("shortcuts");
-  const opener = document.querySelector("[data-shortcuts]");
-  const toggleHelp = () => {
-    if (!help) return false;
-    help.hidden = !help.hidden;
-    if (!help.hidden) help.focus();
+  const focus = (target) => {
+    if (!target) return false;
+    target.focus();
+    target.scrollIntoView({ block: "nearest" });
     return true;
+  };
+
+  // The list of shortcuts: opened and closed where the focus was.
+  const help = document.getElementById("shortcuts");
+  const opener = at("[data-shortcuts]");
+  const toggleHelp = () => {
+    if (!help || !opener) return false;
+    help.hidden = !help.hidden;
+    opener.setAttribute("aria-expanded", String(!help.hidden));
+    (help.hidden ? opener : help).focus();
+    return true;
+  };
+  if (opener) {
+    opener.hidden = false;
+    opener.addEventListener("click", toggleHelp);
+  }
+
+  // j and k walk the links of the list; Enter then opens one as it opens any link.
+  const rows = [...document.querySelectorAll("[data-row]")];
+  const walk = (by) => {
+    const here = rows.indexOf(document.activeElement);
+    const next = here < 0 ? (by > 0 ? 0 : rows.length - 1) : here + by;
+    return focus(rows[Math.min(Math.max(next, 0), rows.length - 1)]);
   };
   const choose = (nth) => {
     const option = document.querySelectorAll("input[name=outcome][type=radio]")[nth - 1];
     if (!option) return false;
     option.checked = true;
-    option.focus();
-    return true;
+    option.dispatchEvent(new Event("change", { bubbles: true }));
+    return focus(option);
   };
   const actions = {
-    a: () => press("a"),
+    j: () => walk(1),
+    k: () => walk(-1),
+    "/": () => focus(at('[data-key="/"]')),
     n: () => press("n"),
-    u: () => press("u") || focus("input[name=reason]"),
-    e: () => focus("textarea[name=explanation]"),
+    t: () => press("t"),
+    u: () => press("u") || focus(at('[data-key="u-first"]')),
+    d: () => focus(at('[data-key="d"]')),
+    r: () => focus(at("input[name=rule_ids]")),
+    e: () => focus(at("textarea[name=explanation]")),
+    p: () => press("p"),
     "?": toggleHelp,
   };
-
-  if (opener) {
-    opener.hidden = false;
-    opener.addEventListener("click", toggleHelp);
-  }
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && help && !help.hidden) toggleHelp();
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-    const action = /^[1-4]$/.test(event.key) ? () => choose(Number(event.key)) : actions[event.key];
+    const action = /^[1-8]$/.test(event.key) ? () => choose(Number(event.key)) : actions[event.key];
     if (action && action()) event.preventDefault();
   });
+
+  // Sound is a step of its own: until it is taken, the player stays mute.
+  for (const player of document.querySelectorAll("video[data-muted]")) {
+    player.addEventListener("volumechange", () => {
+      if (!player.muted) player.muted = true;
+    });
+  }
 })();
