@@ -1,25 +1,68 @@
-"""Deciding a case: one transaction holds the decision, its statements, its actions, clocks and log entries."""
+"""Deciding a case: one transaction holds the decision, its statements, its actions, clocks and log entries.
 
-from collections.abc import Sequence
+Where a rule asks for two people, the first transaction holds the proposal alone, and nothing happens until somebody
+else approves it (`policy.approvals`, I18).
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
 from accounts.people import reviewing_role
-from core.problems import Forbidden
+from core import beat, jobs
+from core.clock import now
+from core.problems import Conflict, Forbidden
 from core.states import move
 from ledger import log
 from ledger.events import EventType
 from ledger.log import Sealed
-from policy import cases, clocks, flags, learning, outcomes, rules, statements
-from policy.models import Case, Clock, Decision, Flag, Notice
-from policy.notices import refuse_fields
+from ledger.models import Entry
+from policy import (
+    approvals,
+    authority,
+    cases,
+    clocks,
+    flags,
+    interim,
+    learning,
+    misuse,
+    notices,
+    outcomes,
+    quality,
+    rule_packs,
+    rules,
+    statements,
+)
+from policy import decision_checks as checks
+from policy.decision_checks import Asked, citable, facts_of
+from policy.decision_entries import entries, ids, say
+from policy.interim import Suggestion
+from policy.interim import suggest as suggest_interim
+from policy.models import Case, Clock, Decision, Flag, Misuse
 from policy.plain_texts import objection
 
-# Flags that a program raised (I7): what the file declares about itself.
-MACHINE_ORIGINS = (Flag.Origin.DECLARED_SYNTHETIC, Flag.Origin.COPY_OF_HIDDEN)
+__all__ = [
+    "Suggestion",
+    "approve",
+    "citable",
+    "decide",
+    "draft",
+    "expire",
+    "facts_of",
+    "in_effect",
+    "replace",
+    "reverse",
+    "send_back",
+    "suggest_interim",
+    "unreversed",
+    "withdraw_proposal",
+]
+
+# Flags that a program raised (I7): what the file declares about itself, and what looks the same.
+MACHINE_ORIGINS = (Flag.Origin.DECLARED_SYNTHETIC, Flag.Origin.COPY_OF_HIDDEN, Flag.Origin.COPY_OF_LISTED)
 
 
 def decide(
@@ -31,123 +74,72 @@ def decide(
     rule_ids: Sequence[str],
     facts_text: str,
     explanation: str,
+    also: Sequence[str] = (),
+    territory: Sequence[str] = (),
+    ends_at: dt.datetime | None = None,
+    exemptions: Sequence[str] = (),
+    interim: bool = False,
+    version: int | None = None,
 ) -> Decision:
-    """Decide a case in review. Raises Forbidden, Conflict, or Problem with `errors` for each wrong field.
+    """Decide a case in review, or propose what needs a second person: the state of what comes back says which.
 
-    rule_ids: at least one, in force on the day the case was opened (I1); for the ground "terms" one of our own.
-    A decision on a reopened case supersedes the earlier one and undoes what it did first.
+    rule_ids: at least one, each as it was law when its own event happened (I1); for the ground “terms” one of our own.
+    also: further outcomes. territory: where it holds, everywhere without. ends_at: when it runs out by itself.
+    exemptions: those that were weighed, at least what a notice claims. interim: a measure until the case is decided,
+    which leaves it in review and ends by itself (`interim.latest`). version: of the case as the decider saw it. A
+    decision in a reopened case supersedes the earlier one and undoes what it did. Raises Forbidden, Conflict, Problem
+    with `errors` for each wrong field.
     """
-    _may_decide(case, decider)
-    texts = {"facts_text": facts_text.strip(), "explanation": explanation.strip()}
-    cited = _check(case, outcome, ground, rule_ids, texts)
-    outcomes.OUTCOMES[outcome].hold(case)
-    with transaction.atomic():
-        move(case, Case.MOVES, Case.State.DECIDED)
-        for earlier in case.decisions.filter(state=Decision.State.IN_EFFECT):
-            move(earlier, Decision.MOVES, Decision.State.SUPERSEDED)
-            outcomes.reverse(earlier)
-            clocks.end(earlier.clocks.all(), Clock.State.VOID)
-        decision = _record(case, decider, outcome, ground, cited, texts)
-        statements.write(decision, _start_clocks(decision))
-        outcomes.OUTCOMES[outcome].process(decision)
-        _settle(decision)
-        learning.from_decision(decision)
-    return decision
-
-
-def draft(
-    case: Case,
-    decider: User,
-    *,
-    outcome: str,
-    ground: str,
-    rule_ids: Sequence[str],
-    facts_text: str,
-    explanation: str,
-) -> Decision:
-    """The decision as `decide` would make it, not saved: its statements can be read before. Raises as `decide` does."""
-    _may_decide(case, decider)
-    texts = {"facts_text": facts_text.strip(), "explanation": explanation.strip()}
-    cited = _check(case, outcome, ground, rule_ids, texts)
-    outcomes.OUTCOMES[outcome].hold(case)
-    return _unsaved(case, decider, outcome, ground, cited, texts)
-
-
-# --- What may be decided -------------------------------------------------------------------------------------------
-
-
-def _may_decide(case: Case, decider: User) -> None:
-    if case.assigned_to_id != decider.pk:
-        raise Forbidden(
-            "Take the case first: only its reviewer decides it.",
-            code="case.not_yours",
-            next_step="Assign it to yourself.",
-        )
-    cases.may_review(case, decider)
-
-
-def _check(case: Case, outcome: str, ground: str, rule_ids: Sequence[str], texts: dict[str, str]) -> list[rules.Rule]:
-    known = {rule.id: rule for rule in rules.citable(case.created_at.date())}
-    cited = [known[rule_id] for rule_id in dict.fromkeys(rule_ids) if rule_id in known]
-    wrong = {
-        "outcome": outcome not in outcomes.OUTCOMES and "Choose one of the outcomes.",
-        "ground": ground not in Decision.Ground.values and "A law, or the terms of this office.",
-        "rule_ids": _bad_citation(ground, rule_ids, cited, known),
-        **{field: objection(text, case) for field, text in texts.items()},
-    }
-    refuse_fields({field: message for field, message in wrong.items() if message})
-    return cited
-
-
-def _bad_citation(ground: str, rule_ids: Sequence[str], cited: list[rules.Rule], known: dict[str, rules.Rule]) -> str:
-    if not rule_ids:
-        return "Cite at least one rule."
-    if unknown := [rule_id for rule_id in rule_ids if rule_id not in known]:
-        return f"Not in force when this case was opened: {', '.join(unknown[:5])}."
-    if ground == Decision.Ground.TERMS and not any(rule.is_terms for rule in cited):
-        return "The ground is the office's terms: cite the clause."
-    if ground == Decision.Ground.ILLEGAL and all(rule.is_terms for rule in cited):
-        return "The ground is a law: cite its article."
-    return ""
-
-
-# --- Writing it down -----------------------------------------------------------------------------------------------
-
-
-def _record(
-    case: Case, decider: User, outcome: str, ground: str, cited: list[rules.Rule], texts: dict[str, str]
-) -> Decision:
-    decision = _unsaved(case, decider, outcome, ground, cited, texts)
-    decision.entry = log.append(
-        EventType.DECISION_MADE,
-        actor=decider.actor,
-        role=reviewing_role(decider),
-        object=case.object,
-        refs=[case.entry] if case.entry else [],
-        facts={
-            "decision": str(decision.pk),
-            "category": case.category,
-            "outcome": outcome,
-            "ground": ground,
-            "rules": [rule.id for rule in cited],
-            "rule_pack": rules.pack().digest,
-            "automated_detection": decision.automated_detection,
-            "automated_decision": decision.automated_decision,
-        },
-        sealed={"reasons": Sealed(texts, case.object)},
+    decision = draft(
+        case,
+        decider,
+        outcome=outcome,
+        ground=ground,
+        rule_ids=rule_ids,
+        facts_text=facts_text,
+        explanation=explanation,
+        also=also,
+        territory=territory,
+        ends_at=ends_at,
+        exemptions=exemptions,
+        interim=interim,
     )
-    decision.save(force_insert=True)
+    with transaction.atomic():
+        cases.check_version(case, version)
+        if decision.held_for:
+            _propose(decision)
+        else:
+            _make(decision)
     return decision
 
 
-def _unsaved(
-    case: Case, decider: User, outcome: str, ground: str, cited: list[rules.Rule], texts: dict[str, str]
-) -> Decision:
+def draft(case: Case, decider: User, **asked: Any) -> Decision:
+    """The decision as `decide` would make it, not saved: its statements can be read before. Raises as `decide` does.
+
+    asked: the arguments of `decide` but `version`. `held_for` says for which rules a second person is needed.
+    """
+    authority.may_decide(case, decider)
+    if case.state != Case.State.IN_REVIEW:
+        raise Conflict(f"This case is {case.get_state_display()}, so nothing is decided in it now.", code="case.state")
+    decision = _draft(case, decider, asked)
+    decision.held_for = approvals.why_second(decision)
+    return decision
+
+
+def _draft(case: Case, decider: User, said: dict[str, Any]) -> Decision:
+    texts = {name: said[name].strip() for name in ("facts_text", "explanation")}
+    asked = Asked(**{**said, **texts})
+    cited = checks.check(case, asked)
     return Decision(
         case=case,
         decider=decider,
-        outcome=outcome,
-        ground=ground,
+        outcome=asked.outcome,
+        also=sorted(set(asked.also)),
+        interim=asked.interim,
+        territory=sorted(set(asked.territory)),
+        ends_at=asked.ends_at or (interim.latest(case, asked.outcome) if asked.interim else None),
+        exemptions=sorted(set(asked.exemptions)),
+        ground=asked.ground,
         rule_refs=[_reference(rule) for rule in cited],
         automated_detection=case.flags.filter(origin__in=MACHINE_ORIGINS).exists(),
         **texts,
@@ -159,31 +151,151 @@ def _reference(rule: rules.Rule) -> dict[str, str]:
         "id": rule.id,
         "instrument": rule.instrument,
         "article": rule.article,
-        "status": rules.LEGAL_STATUS,
-        "pack": rules.pack().digest,
+        "status": rule.legal_status,
+        "pack": rule.pack,
     }
 
 
-def facts_of(decision: Decision) -> dict[str, Any]:
-    """The decision as facts for rules, in the words the law table uses for restrictions."""
-    restriction = {Decision.Outcome.HIDE: "disable"}
-    return {
-        "category": decision.case.category,
-        "jurisdictions": sorted({*decision.case.jurisdictions, *_served()}),
-        "decision": restriction.get(Decision.Outcome(decision.outcome), decision.outcome),
-    }
+# --- Two people (I18) ----------------------------------------------------------------------------------------------
 
 
-def _served() -> list[str]:
-    """Where this office serves people: its duties to explain and to hear an appeal follow from that."""
-    return rules.widen(settings.ASSAY_JURISDICTIONS)
+def _propose(decision: Decision) -> None:
+    move(decision.case, Case.MOVES, Case.State.PROPOSED)
+    decision.state = Decision.State.HELD
+    decision.entry = say(EventType.DECISION_PROPOSED, decision, held_for=ids(decision.held_for))
+    rule_packs.keep(rules.pack())
+    decision.save(force_insert=True)
+    cases.touch(decision.case)
+
+
+def approve(decision: Decision, by: User) -> Decision:
+    """The second person agrees, and the decision takes effect now. Raises Forbidden (I18), Conflict when it is not
+    held any more, Problem with `errors` when what came in since must be weighed first.
+    """
+    authority.may_approve(decision, by)
+    checks.recheck(decision)
+    with transaction.atomic():
+        at = now()
+        move(decision, Decision.MOVES, Decision.State.IN_EFFECT, approver=by, approved_at=at, starts_at=at)
+        approved = log.append(
+            EventType.DECISION_APPROVED,
+            actor=by.actor,
+            role=reviewing_role(by),
+            object=decision.case.object,
+            refs=entries(decision),
+            facts={"decision": str(decision.pk), "held_for": ids(decision.held_for)},
+        )
+        decision.entry = say(EventType.DECISION_MADE, decision, refs=[approved])
+        decision.save(update_fields=["entry"])
+        _effect(decision)
+    return decision
+
+
+def send_back(decision: Decision, by: User, reason: str) -> Decision:
+    """The second person does not agree: the case is with its proposer again, who reads the reason.
+
+    Raises Forbidden (I18), Conflict when it is not held any more, Problem with `errors`.
+    """
+    authority.may_approve(decision, by)
+    reason = reason.strip()
+    checks.refuse({"reason": objection(reason, decision.case)})
+    with transaction.atomic():
+        move(decision, Decision.MOVES, Decision.State.RETURNED, approver=by)
+        move(decision.case, Case.MOVES, Case.State.IN_REVIEW)
+        log.append(
+            EventType.DECISION_RETURNED,
+            actor=by.actor,
+            role=reviewing_role(by),
+            object=decision.case.object,
+            refs=entries(decision),
+            facts={"decision": str(decision.pk)},
+            sealed={"reason": Sealed(reason, decision.case.object)},
+        )
+        Decision.objects.filter(pk=decision.pk).update(returned_because=reason)
+        decision.returned_because = reason
+        cases.touch(decision.case)
+    return decision
+
+
+def withdraw_proposal(decision: Decision, by: User) -> Decision:
+    """Who proposed it takes it back before a second person answers, and has the case in hand again.
+
+    Raises Forbidden for anybody else, Conflict when it is not held any more.
+    """
+    if decision.decider_id != by.pk:
+        raise Forbidden("Only who proposed it takes it back.", code="decision.not_yours")
+    with transaction.atomic():
+        cases.drop_proposal(decision, by)
+        move(decision.case, Case.MOVES, Case.State.IN_REVIEW)
+        cases.touch(decision.case)
+    return decision
+
+
+# --- Taking effect -------------------------------------------------------------------------------------------------
+
+
+def _make(decision: Decision) -> None:
+    decision.starts_at = decision.created_at
+    decision.entry = say(EventType.DECISION_MADE, decision)
+    decision.save(force_insert=True)
+    _effect(decision)
+
+
+def _effect(decision: Decision, *, case_stays: bool = False) -> None:
+    """Statements before actions (I5). case_stays: the case was decided before and stays so."""
+    case = decision.case
+    if not decision.interim and not case_stays:
+        move(case, Case.MOVES, Case.State.DECIDED)
+    counted = _supersede(decision)
+    statements.write(decision, _start_clocks(decision))
+    outcomes.process(decision)
+    if case.asset is not None:
+        outcomes.show(case.asset)
+    if not decision.interim:
+        _settle(decision)
+        _count(decision, again=counted)
+        learning.from_decision(decision)
+        quality.draw(decision)
+    cases.touch(case)
+
+
+def _supersede(decision: Decision) -> bool:
+    """What was decided before makes way: by a decision everything, by an interim measure the measure before it.
+
+    Returns whether something of it counted against who uploaded.
+    """
+    earlier = decision.case.decisions.filter(state__in=Decision.STANDING).exclude(pk=decision.pk)
+    if decision.interim:
+        earlier = earlier.filter(interim=True)
+    for each in earlier:
+        move(each, Decision.MOVES, Decision.State.SUPERSEDED)
+        outcomes.reverse(each, refs=entries(decision), then_show=False)
+        clocks.end(each.clocks.all(), Clock.State.VOID)
+    return any(_struck(each) for each in earlier)
+
+
+def _struck(decision: Decision) -> bool:
+    return decision.actions.filter(kind=outcomes.STRIKE).exists()
+
+
+def _count(decision: Decision, *, again: bool) -> None:
+    """A decision that counts against who uploaded is counted; where it took the place of one that did, it is counted
+    again whether enough is left.
+    """
+    asset = decision.case.asset
+    if asset is None:
+        return
+    if _struck(decision):
+        misuse.observe(asset.owner, Misuse.Kind.UPLOADS, decision)
+    elif again:
+        misuse.recount(asset.owner, Misuse.Kind.UPLOADS)
 
 
 def _start_clocks(decision: Decision) -> list[Clock]:
     """The windows to appeal; and the duty to explain, met in the same transaction."""
     facts = facts_of(decision)
     on: dict[str, Any] = {"case": decision.case, "decision": decision, "entry": decision.entry}
-    at = decision.created_at
+    at = decision.starts_at or decision.created_at
     windows = clocks.start(Clock.Purpose.APPEAL, facts, clocks.DECISION, at=at, **on)
     clocks.start(Clock.Purpose.DUTY, facts, clocks.RESTRICTION, at=at, **on)
     clocks.end(decision.clocks.filter(purpose=Clock.Purpose.DUTY), Clock.State.MET)
@@ -191,14 +303,88 @@ def _start_clocks(decision: Decision) -> list[Clock]:
 
 
 def _settle(decision: Decision) -> None:
-    """Notices are answered, deadlines to decide are met, flags are confirmed or cleared."""
+    """Flags are confirmed or cleared, notices are answered, deadlines to decide are met."""
     case = decision.case
-    for notice in case.notices.exclude(state=Notice.State.ANSWERED):
-        move(notice, Notice.MOVES, Notice.State.ANSWERED)
-    clocks.end(case.clocks.filter(purpose=Clock.Purpose.DECIDE), Clock.State.MET)
-    clocks.end(case.clocks.filter(purpose=Clock.Purpose.ASK), Clock.State.VOID)
     no_action = decision.outcome == Decision.Outcome.NO_ACTION
     flags.settle(case, Flag.State.CLEARED if no_action else Flag.State.CONFIRMED, by=decision.decider)
+    notices.answered(case, decision)
+    clocks.end(case.clocks.filter(purpose=Clock.Purpose.DECIDE), Clock.State.MET)
+    clocks.end(case.clocks.filter(purpose=Clock.Purpose.ASK), Clock.State.VOID)
+
+
+# --- Undoing (I4) --------------------------------------------------------------------------------------------------
+
+
+def reverse(decision: Decision, *, by: User | None = None, refs: Iterable[Entry] = ()) -> None:
+    """Undo everything that `decision` did: actions, blocked copies, strike, suspension, planned removal, flags, the
+    answers to notices, what the register shows. In the caller's transaction, which records why (`refs`).
+
+    by: None where the office itself does it, as after a counter-notice. One that ran out is undone too: it counted.
+    Where the case is being looked at again, who does so answers flags and notices. Raises Conflict when there is
+    nothing to undo.
+    """
+    case = decision.case
+    move(decision, Decision.MOVES, Decision.State.REVERSED)
+    outcomes.reverse(decision, refs=list(refs))
+    clocks.end(decision.clocks.filter(purpose=Clock.Purpose.APPEAL), Clock.State.VOID)
+    if not decision.interim and case.state not in Case.UNDECIDED:
+        flags.settle(case, Flag.State.CLEARED, by=by)
+        notices.answered(case, decision)
+    if case.asset is not None and _struck(decision):
+        misuse.recount(case.asset.owner, Misuse.Kind.UPLOADS)
+    cases.touch(case)
+    clocks.close_if_quiet(case)
+
+
+def unreversed(decision: Decision) -> list[str]:
+    """What of the decision still stands, a sentence each. Once it was overturned, the case cannot be closed before
+    this is empty (I4).
+    """
+    return outcomes.standing(decision)
+
+
+def replace(decision: Decision, by: User, **asked: Any) -> Decision:
+    """Another decision in the place of `decision`, by who decided the appeal against it: they are the second person.
+
+    asked: the arguments of `decide` but `interim` and `version`. The old one is superseded and undone first. In the
+    caller's transaction. Raises as `decide` does, but does not ask who has taken the case; Conflict while it is being
+    looked at again, because then whoever has it decides.
+    """
+    case = Case.objects.select_for_update(of=("self",)).select_related("asset__owner", "entry").get(pk=decision.case_id)
+    if decision.state != Decision.State.IN_EFFECT:
+        raise Conflict(f"The decision is {decision.get_state_display()}.", code="decision.not_in_effect")
+    if case.state in Case.UNDECIDED:
+        raise Conflict("The case is being looked at again.", code="decision.looked_at_again")
+    new = _draft(case, by, asked)
+    new.starts_at = new.created_at
+    new.entry = say(EventType.DECISION_MADE, new, refs=entries(decision))
+    new.save(force_insert=True)
+    _effect(new, case_stays=True)
+    return new
+
+
+def expire() -> int:
+    """Decisions whose end has come run out: what they did is undone; that they counted stays, and can be appealed as
+    long as before. Returns how many. Run by beat.
+    """
+    over = Decision.objects.filter(state=Decision.State.IN_EFFECT, ends_at__lte=now()).order_by("ends_at")
+    return beat.each(over.select_related("case__asset", "entry")[:100], _expire)
+
+
+def _expire(decision: Decision) -> None:
+    move(decision, Decision.MOVES, Decision.State.EXPIRED)
+    entry = log.append(
+        EventType.DECISION_EXPIRED,
+        actor="system",
+        role="system",
+        object=decision.case.object,
+        refs=entries(decision),
+        facts={"decision": str(decision.pk)},
+    )
+    outcomes.reverse(decision, refs=[entry], but=(outcomes.STRIKE,))
+    if decision.interim:
+        cases.touch(decision.case)
+        jobs.enqueue("policy.tell_measure_over", case=str(decision.case_id))
 
 
 def in_effect(case: Case) -> Decision | None:

@@ -1,15 +1,15 @@
-"""Flags: reasons to look. Six origins, and a detector's opinion about pixels is not one of them (I8)."""
+"""Flags: reasons to look. Seven origins, and a detector's opinion about pixels is not one of them (I8)."""
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts.models import REVIEWERS, User
+from accounts.models import User
 from accounts.people import reviewing_role
 from core.problems import Forbidden, Problem
 from core.states import move
 from ledger import log
 from ledger.events import EventType
-from policy import cases
+from policy import authority, cases, hashlist
 from policy.models import Case, Category, Flag, Notice
 from provenance.models import Asset
 
@@ -19,9 +19,12 @@ REASONS: dict[str, str] = {
     Flag.Origin.DECLARED_SYNTHETIC: (
         "Data inside the file declare synthetic media, and the work is registered without saying so."
     ),
-    Flag.Origin.CONSENT_WITHDRAWN: "A person shown in this work has withdrawn consent.",
+    Flag.Origin.CONSENT_WITHDRAWN: "The consent of a person shown in this work was withdrawn, stopped, or has run out.",
     Flag.Origin.CONSENT_REFUSED: "A person shown in this work has refused consent to publish it.",
-    Flag.Origin.COPY_OF_HIDDEN: "This work looks the same as one that was not shown when it was registered.",
+    Flag.Origin.COPY_OF_HIDDEN: (
+        "This work looks the same as one that was not shown, or whose copies are kept out, when it was registered."
+    ),
+    Flag.Origin.COPY_OF_LISTED: "This work looks the same as something of which we were asked to look at copies.",
     Flag.Origin.REVIEWER: "A reviewer asked for a second look.",
 }
 _CATEGORY: dict[str, Category] = {
@@ -29,6 +32,7 @@ _CATEGORY: dict[str, Category] = {
     Flag.Origin.CONSENT_WITHDRAWN: Category.LIKENESS,
     Flag.Origin.CONSENT_REFUSED: Category.LIKENESS,
     Flag.Origin.COPY_OF_HIDDEN: Category.OTHER,
+    Flag.Origin.COPY_OF_LISTED: Category.OTHER,
     Flag.Origin.REVIEWER: Category.OTHER,
 }
 
@@ -49,14 +53,22 @@ def raise_flag(
     """
     if origin not in REASONS:
         raise Problem("flag.origin", "No such reason to look", detail=f"“{origin}” is not an origin of flags.")
-    if origin == Flag.Origin.REVIEWER and (by is None or not by.has_role(*REVIEWERS)):
-        raise Forbidden("Asking for a second look needs the role of a reviewer.", code="flag.role")
+    if origin == Flag.Origin.REVIEWER:
+        if by is None:
+            raise Forbidden("Asking for a second look needs the role of a reviewer.", code="flag.role")
+        authority.may(by, authority.Act.ASK_SECOND_LOOK)
+    room = category or _CATEGORY.get(origin, Category.OTHER)
     try:
         with transaction.atomic():
-            return _raise(asset, origin, category or _CATEGORY.get(origin, Category.OTHER), case, notice, by)
+            return _raise(asset, origin, room, case, notice, by)
     except IntegrityError:
         # The constraint one_raised_flag_an_origin: it is there already, from this job's earlier run or a racing one.
-        return Flag.objects.get(asset=asset, origin=origin, notice=None, state=Flag.State.RAISED)
+        raised = Flag.objects.filter(asset=asset, origin=origin, notice=notice, state=Flag.State.RAISED).first()
+    if raised is not None:
+        return raised
+    # It was settled a moment ago, or another row stood in the way: once more, and what is then wrong is said.
+    with transaction.atomic():
+        return _raise(asset, origin, room, case, notice, by)
 
 
 def _raise(asset: Asset, origin: str, category: str, case: Case | None, notice: Notice | None, by: User | None) -> Flag:
@@ -73,28 +85,48 @@ def _raise(asset: Asset, origin: str, category: str, case: Case | None, notice: 
     return flag
 
 
-def flag_copy(asset: Asset) -> None:
-    """For `provenance.restriction.register_copy_watch`."""
-    raise_flag(asset, Flag.Origin.COPY_OF_HIDDEN)
+def flag_copy(asset: Asset, copy: bool) -> None:
+    """For `provenance.restriction.register_copy_watch`. What a person asked us to look at is shown to a reviewer and
+    otherwise left alone: only what somebody decided keeps copies out of sight (I8).
+    """
+    named = hashlist.naming(asset)
+    # A child's case is nobody's but theirs who are trained for it (I24).
+    child = any(hashlist.case_of(row).minor for row in named)
+    category = Category.CHILD_SAFETY if child else None
+    if copy or hashlist.keep_out(named):
+        raise_flag(asset, Flag.Origin.COPY_OF_HIDDEN, category=category)
+    elif named:
+        raise_flag(asset, Flag.Origin.COPY_OF_LISTED, category=category)
 
 
 def leave_out_copies(assets: QuerySet[Asset]) -> QuerySet[Asset]:
-    """Without copies of works that were not shown, about which no reviewer has decided: nobody is led to them."""
+    """Without copies of works that were not shown or are kept out, about which no reviewer has decided: nobody is led
+    to them.
+    """
     copies = Flag.objects.filter(origin=Flag.Origin.COPY_OF_HIDDEN, state=Flag.State.RAISED)
     return assets.exclude(pk__in=copies.values("asset"))
 
 
-def settle(case: Case, to: Flag.State, *, by: User) -> None:
-    """Move every flag of the case that can move to `to`, and record each. Run inside the verb's transaction."""
-    for flag in case.flags.all():
-        if to not in Flag.MOVES.get(flag.state, ()):
-            continue
-        move(flag, Flag.MOVES, to)
-        log.append(
-            EventType.FLAG_SETTLED,
-            actor=by.actor,
-            role=reviewing_role(by),
-            object=f"asset:{flag.asset_id}",
-            refs=[flag.entry] if flag.entry else [],
-            facts={"origin": flag.origin, "case": str(case.pk), "state": to.value},
-        )
+def settle(case: Case, to: Flag.State, *, by: User | None) -> None:
+    """Move every flag of the case that can move to `to`, and record each. Run inside the verb's transaction.
+
+    by: None where the office itself does it.
+    """
+    for flag in case.flags.select_related("entry"):
+        settle_one(flag, to, by=by)
+
+
+def settle_one(flag: Flag, to: Flag.State, *, by: User | None) -> bool:
+    """Move this flag to `to` if it can move there, and record it. Run inside the verb's transaction."""
+    if to not in Flag.MOVES.get(flag.state, ()):
+        return False
+    move(flag, Flag.MOVES, to)
+    log.append(
+        EventType.FLAG_SETTLED,
+        actor=by.actor if by else "system",
+        role=reviewing_role(by) if by else "system",
+        object=f"asset:{flag.asset_id}",
+        refs=[flag.entry] if flag.entry else [],
+        facts={"origin": flag.origin, "case": str(flag.case_id), "state": to.value},
+    )
+    return True

@@ -1,24 +1,36 @@
 """Statements of reasons (DSA Article 17): structured first, in the words of the EU's transparency database; the text a
-person reads is generated from that structure. They describe works, rules and steps, and call nobody anything.
+person reads is generated from that structure, in their language (`policy.statement_prose`). They describe works, rules
+and steps, and call nobody anything.
 """
 
-import functools
+import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
+from email.utils import parseaddr
 from typing import Any
 
-import yaml
 from django.conf import settings
-from django.core.mail import send_mail
+from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
+from accounts.people import reviewing_role
 from core import jobs
 from core.clock import now
-from core.models import Job
-from policy import people, rules
-from policy.models import Affected, Appeal, Case, Category, Clock, Decision, Exemption, Notice, StatementOfReasons
-from policy.outcomes import OUTCOMES
+from core.problems import Conflict
+from ledger import log
+from ledger.events import EventType
+from policy import decision_checks as checks
+from policy import plain_texts, tdb
+from policy.models import Affected, Case, Category, Clock, Decision, Notice, Person, StatementOfReasons
+from policy.outcomes import OUTCOMES, all_of, at_once, notify
+from policy.statement_prose import language_of, prose
+from provenance.vocabulary import SYNTHETIC
 
-ENUMS = rules.FOLDER / "dsa_tdb_enums.yaml"
+__all__ = ["correct", "enums", "exemptions_of", "preview", "prose", "recipients", "structure", "write"]
+
+enums = tdb.enums
+exemptions_of = checks.claimed
 
 CATEGORY_OF: dict[str, str] = {
     Category.NCII: "STATEMENT_CATEGORY_CYBER_VIOLENCE",
@@ -32,6 +44,7 @@ CATEGORY_OF: dict[str, str] = {
     Category.CHILD_SAFETY: "STATEMENT_CATEGORY_PROTECTION_OF_MINORS",
     Category.ELECTION: "STATEMENT_CATEGORY_NEGATIVE_EFFECTS_ON_CIVIC_DISCOURSE_OR_ELECTIONS",
     Category.FRAUD: "STATEMENT_CATEGORY_SCAMS_AND_FRAUD",
+    Category.AUTHORITY_ORDER: "STATEMENT_CATEGORY_NOT_SPECIFIED_NOTICE",
     Category.OTHER: "STATEMENT_CATEGORY_OTHER_VIOLATION_TC",
 }
 KEYWORD_OF: dict[str, str] = {
@@ -45,151 +58,227 @@ GROUND_OF = {
     Decision.Ground.ILLEGAL: "DECISION_GROUND_ILLEGAL_CONTENT",
     Decision.Ground.TERMS: "DECISION_GROUND_INCOMPATIBLE_CONTENT",
 }
-CONTENT_OF = {"image": "CONTENT_TYPE_IMAGE", "video": "CONTENT_TYPE_VIDEO"}
-EFFECT = {
-    Decision.Outcome.NO_ACTION: "Nothing about the work was changed.",
-    Decision.Outcome.LABEL: "The work now carries a label. It stays public.",
-    Decision.Outcome.AGE_RESTRICT: "The work is now shown to adults only.",
-    Decision.Outcome.HIDE: "The work is now hidden from the public. It was not deleted.",
+CONTENT_OF = {
+    "image": "CONTENT_TYPE_IMAGE",
+    "video": "CONTENT_TYPE_VIDEO",
+    "audio": "CONTENT_TYPE_AUDIO",
+    "document": "CONTENT_TYPE_TEXT",
 }
-COURT = "Independently of this, a court remains open to you, and in the EU a certified out-of-court body."
+# What pointed to the work, in our words and in the database's.
+SOURCE_OF = {
+    "trusted_flagger": "SOURCE_TRUSTED_FLAGGER",
+    "order": "SOURCE_TYPE_OTHER_NOTIFICATION",
+    "notice": "SOURCE_ARTICLE_16",
+    "own": "SOURCE_VOLUNTARY",
+}
+# Who took a notice back, or was told that it is unfounded, has their answer already.
+NOT_TOLD = (Notice.State.WITHDRAWN, Notice.State.UNFOUNDED)
 
 
-@functools.cache
-def enums() -> dict[str, list[str]]:
-    """The enumerations of the transparency database, as carried in `policy/rules/dsa_tdb_enums.yaml`."""
-    values: dict[str, list[str]] = yaml.safe_load(ENUMS.read_text())["enums"]
-    return values
+@dataclass(frozen=True)
+class Recipient:
+    """One affected person, in one role, and the language they are written to. Exactly one of user, notice, person."""
+
+    role: Affected
+    language: str
+    user: User | None = None
+    notice: Notice | None = None
+    person: Person | None = None
 
 
-def write(decision: Decision, windows: Iterable[Clock]) -> list[StatementOfReasons]:
-    """One statement for each affected recipient, in the decision's transaction, before its actions take effect (I5)."""
-    until = max((clock for clock in windows if clock.due_at), key=lambda clock: clock.due_at or now(), default=None)
-    roles, made = OUTCOMES[decision.outcome].notify(), []
-    asset = decision.case.asset
-    if Affected.UPLOADER in roles and asset is not None:
-        made.append(_statement(decision, Affected.UPLOADER, until, user=asset.owner))
+# --- Whom, and what --------------------------------------------------------------------------------------------------
+
+
+def recipients(decision: Decision) -> list[Recipient]:
+    """Everybody affected who can be reached: the owner, who filed a notice, who is said to be shown."""
+    roles, case, found = notify(decision), decision.case, []
+    if Affected.UPLOADER in roles and case.asset is not None:
+        owner = case.asset.owner
+        found.append(Recipient(Affected.UPLOADER, language_of(owner.language), user=owner))
     if Affected.NOTIFIER in roles:
-        made += [
-            _statement(decision, Affected.NOTIFIER, until, notice=notice) for notice in decision.case.notices.all()
-        ]
-    for statement in made:
-        jobs.enqueue("policy.deliver", statement=str(statement.pk))
-    return made
+        filed = case.notices.exclude(state__in=NOT_TOLD).select_related("filer").order_by("pk")
+        found += [Recipient(Affected.NOTIFIER, language_of(row.language), notice=row) for row in filed]
+    if Affected.DEPICTED in roles:
+        found += [Recipient(Affected.DEPICTED, language_of(one.language), person=one) for one in _shown(case)]
+    return found
 
 
-def _statement(
-    decision: Decision,
-    recipient: Affected,
-    until: Clock | None,
-    *,
-    user: User | None = None,
-    notice: Notice | None = None,
-) -> StatementOfReasons:
-    structured = structure(decision, recipient, until)
-    return StatementOfReasons.objects.create(
-        decision=decision,
-        recipient=recipient,
-        user=user,
-        notice=notice,
-        structured=structured,
-        text=prose(structured),
-        entry=decision.entry,
-    )
+def _shown(case: Case) -> QuerySet[Person]:
+    """People said to be shown who have a link about their consent. Who filed a notice besides has two statements, each
+    behind its own secret: nothing here says that they are the same person.
+    """
+    known = Person.objects.filter(depictions__asset=case.asset_id, depictions__consents__isnull=False, erased_at=None)
+    return known.distinct().order_by("pk")
 
 
 def structure(decision: Decision, recipient: str, until: Clock | None) -> dict[str, Any]:
     """The statement as data. Enumerations are those of the transparency database; automation is derived (I7)."""
-    case = decision.case
+    case, source = decision.case, source_of(decision.case)
     return {
         "recipient": recipient,
         "outcome": decision.outcome,
-        "effect": EFFECT[Decision.Outcome(decision.outcome)],
-        "decision_visibility": OUTCOMES[decision.outcome].visibility,
+        "also": list(decision.also),
+        "interim": decision.interim,
+        "territory": list(decision.territory),
+        "ends_at": decision.ends_at.isoformat() if decision.ends_at else None,
+        "removed_at_once": decision.outcome == Decision.Outcome.REMOVE and bool(at_once(decision)),
+        "decision_visibility": [each.visibility for each in all_of(decision) if each.visibility],
+        "decision_account": OUTCOMES[Decision.Outcome.SUSPEND].account if _suspends(decision) else "",
         "decision_ground": GROUND_OF[Decision.Ground(decision.ground)],
         "category": CATEGORY_OF[case.category],
         "keyword": KEYWORD_OF.get(case.category, ""),
-        "content_type": CONTENT_OF.get(case.asset.kind, "CONTENT_TYPE_OTHER") if case.asset else "CONTENT_TYPE_OTHER",
-        "source_type": "SOURCE_ARTICLE_16" if case.notices.exists() else "SOURCE_VOLUNTARY",
+        "content_types": _content_types(case),
+        "source": source,
+        "source_type": SOURCE_OF[source],
         "automated_detection": f"AUTOMATED_DETECTION_{'YES' if decision.automated_detection else 'NO'}",
         "automated_decision": decision.automated_decision,
         "rules": decision.rule_refs,
         "facts": decision.facts_text,
         "explanation": decision.explanation,
-        "exemptions_considered": exemptions_of(case),
-        "application_date": decision.created_at.date().isoformat(),
-        "redress": {
-            "internal": "An appeal, free of charge, decided by somebody else.",
-            "until": until.due_at.isoformat() if until and until.due_at else None,
-            "rule": until.rule_id if until else None,
-            "other": COURT,
-        },
+        "exemptions_considered": sorted({*decision.exemptions, *checks.claimed(case)}),
+        "application_date": (decision.starts_at or decision.created_at).date().isoformat(),
+        "redress": _redress(until),
     }
 
 
-def exemptions_of(case: Case) -> list[str]:
-    """What the filers said might speak against a restriction."""
-    return sorted({value for notice in case.notices.all() for value in notice.exemptions})
+def _suspends(decision: Decision) -> bool:
+    return Decision.Outcome.SUSPEND in (decision.outcome, *decision.also)
 
 
-def prose(structured: dict[str, Any]) -> str:
-    """The statement in plain sentences, from nothing but its structure."""
-    cited = "; ".join(f"{rule['instrument']}, {rule['article']} ({rule['status']})" for rule in structured["rules"])
-    machine = structured["automated_detection"] == "AUTOMATED_DETECTION_YES"
-    lines = [
-        structured["effect"],
-        f"This was decided on the ground of {cited}. The rows of law in this office are drafts, not legal advice.",
-        f"What the decision rests on: {structured['facts']}",
-        f"Why the rule applies: {structured['explanation']}",
-        _considered(structured["exemptions_considered"]),
-        "A program pointed the office to the work; a person decided." if machine else "A person decided.",
-        _redress(structured["redress"]),
-    ]
-    return "\n\n".join(line for line in lines if line)
+def _content_types(case: Case) -> list[str]:
+    if case.asset is None:
+        return ["CONTENT_TYPE_OTHER"]
+    kinds = [CONTENT_OF.get(case.asset.kind, "CONTENT_TYPE_OTHER")]
+    return [*kinds, "CONTENT_TYPE_SYNTHETIC_MEDIA"] if case.asset.source_type in SYNTHETIC else kinds
 
 
-def _considered(values: list[str]) -> str:
-    words = [str(Exemption(value).label) for value in values]
-    return f"Considered as well: {'; '.join(words)}." if words else ""
+def source_of(case: Case) -> str:
+    """What pointed to the work: a key of SOURCE_OF."""
+    filed = list(case.notices.all())
+    if any(notice.kind == Notice.Kind.ORDER for notice in filed):
+        return "order"
+    if any(notice.flagger_id for notice in filed):
+        return "trusted_flagger"
+    return "notice" if filed else "own"
 
 
-def _redress(redress: dict[str, Any]) -> str:
-    when = f" until {redress['until'][:10]}" if redress["until"] else ""
-    return f"You can appeal{when}, free of charge; somebody else will decide. {redress['other']}"
+def _redress(until: Clock | None) -> dict[str, Any]:
+    return {
+        "internal": "/appeals/",
+        "until": until.due_at.isoformat() if until and until.due_at else None,
+        "rule": until.rule_id if until else None,
+        "out_of_court": "EU" in checks.served(),
+        "court": True,
+        "contact": parseaddr(settings.DEFAULT_FROM_EMAIL)[1],
+    }
 
 
-# --- Delivery ------------------------------------------------------------------------------------------------------
+# --- Writing ---------------------------------------------------------------------------------------------------------
 
 
-@jobs.handler("policy.deliver")
-def _deliver(job: Job) -> None:
-    """Tell the recipient that a statement is there. The message holds no reasons: mail is read by others."""
-    statement = StatementOfReasons.objects.select_related("user", "notice__filer").get(pk=job.args["statement"])
-    if statement.delivered_at is not None:
-        return
-    address, path = _address(statement)
-    if address:
-        _send(address, "A decision about a work", "There is a decision that concerns you, with its reasons", path)
-    StatementOfReasons.objects.filter(pk=statement.pk).update(delivered_at=now())
+def write(decision: Decision, windows: Iterable[Clock]) -> list[StatementOfReasons]:
+    """One statement for each affected recipient, in the decision's transaction, before its actions take effect (I5)."""
+    until = max((clock for clock in windows if clock.due_at), key=lambda clock: clock.due_at or now(), default=None)
+    said = structure(decision, "", until)
+    made = [_write(decision, one, {**said, "recipient": one.role.value}) for one in recipients(decision)]
+    for statement in made:
+        jobs.enqueue("policy.deliver", statement=str(statement.pk))
+    return made
 
 
-@jobs.handler("policy.deliver_appeal")
-def _deliver_appeal(job: Job) -> None:
-    appeal = Appeal.objects.select_related("user", "notice__filer").get(pk=job.args["appeal"])
-    address, path = _address(appeal)
-    if address:
-        _send(address, "Your appeal was decided", "Your appeal was decided by somebody else", path)
+def _write(
+    decision: Decision, to: Recipient, structured: dict[str, Any], corrects: StatementOfReasons | None = None
+) -> StatementOfReasons:
+    puid, record = _for_database(decision, to.role, structured)
+    return StatementOfReasons.objects.create(
+        decision=decision,
+        recipient=to.role,
+        user=to.user,
+        notice=to.notice,
+        person=to.person,
+        locale=to.language,
+        structured=structured,
+        text=prose(structured, to.language),
+        puid=puid,
+        tdb=record,
+        corrects=corrects,
+        entry=decision.entry,
+    )
 
 
-def _address(row: StatementOfReasons | Appeal) -> tuple[str, str]:
-    """(e-mail or "", page). Who left no address reads the statement with number and PIN."""
-    if row.user is not None:
-        return (row.user.email if row.user.is_active else ""), "/desk/"
-    assert row.notice is not None
-    return people.name_and_contact(row.notice.filer)[1], "/notice/"
+def _for_database(
+    decision: Decision, role: str, structured: dict[str, Any]
+) -> tuple[str | None, dict[str, Any] | None]:
+    """(number, record) for the transparency database, of the uploader's statement; (None, None) where it takes none."""
+    case = decision.case
+    if role != Affected.UPLOADER or case.asset is None or not may_leave(case):
+        return None, None
+    puid = f"assay-{uuid.uuid4().hex}"
+    record = tdb.record(structured, puid=puid, content_date=case.asset.created_at.date())
+    return (puid, record) if record else (None, None)
 
 
-def _send(address: str, subject: str, sentence: str, path: str) -> None:
-    office = settings.ASSAY_OFFICE_NAME
-    body = f"{sentence}, at {settings.ASSAY_URL}{path}\n\nThis office is {office}. You need not answer.\n"
-    send_mail(f"{office}: {subject}", body, None, [address])
+def may_leave(case: Case) -> bool:
+    """Whether something about the case may go into a public database: never a child's (I24), nor what follows an order
+    (DSA 17(5): orders of Article 9 need no statement there).
+    """
+    return not case.minor and case.category != Category.AUTHORITY_ORDER
+
+
+def preview(decision: Decision) -> list[tuple[str, str]]:
+    """(recipient in words, text) of each statement that a decision that is not saved would send, one a role and
+    language; the window to appeal is computed when it is made.
+    """
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    said = structure(decision, "", None)
+    for one in recipients(decision):
+        name = str(one.role.label) if one.language == "en" else f"{one.role.label} ({one.language})"
+        found[one.role, one.language] = (name, prose(said, one.language))
+    return list(found.values())
+
+
+def correct(decision: Decision, by: User, *, facts_text: str, explanation: str) -> list[StatementOfReasons]:
+    """New statements in the place of those in force, with other words: what was decided stays as it is.
+
+    Only who decided, or who approved, corrects; the old statements stay on record. Raises Conflict for anybody else,
+    or when the decision is not in effect; Problem with `errors`.
+    """
+    if by.pk not in (decision.decider_id, decision.approver_id):
+        raise Conflict("A statement is corrected by who decided.", code="statement.not_yours")
+    said = {"facts_text": facts_text.strip(), "explanation": explanation.strip()}
+    checks.refuse({name: plain_texts.objection(text, decision.case) for name, text in said.items()})
+    with transaction.atomic():
+        # Two corrections at once come one after the other.
+        locked = Decision.objects.select_for_update().get(pk=decision.pk)
+        if locked.state != Decision.State.IN_EFFECT:
+            raise Conflict(f"The decision is {locked.get_state_display()}.", code="statement.not_in_effect")
+        old = list(decision.statements.filter(corrected_by=None).select_related("user", "notice", "person"))
+        entry = log.append(
+            EventType.STATEMENT_CORRECTED,
+            actor=by.actor,
+            role=reviewing_role(by),
+            object=decision.case.object,
+            refs=[decision.entry] if decision.entry else [],
+            facts={"decision": str(decision.pk), "statements": len(old)},
+            sealed={"reasons": log.Sealed(said, decision.case.object)},
+        )
+        made = [_correct(row, said) for row in old]
+        StatementOfReasons.objects.filter(pk__in=[row.pk for row in made]).update(entry=entry)
+        for row in made:
+            jobs.enqueue("policy.deliver", statement=str(row.pk))
+    return made
+
+
+def _correct(old: StatementOfReasons, said: dict[str, str]) -> StatementOfReasons:
+    """As it would be written today, with these words, and with what was weighed then."""
+    decision = old.decision
+    windows = decision.clocks.filter(purpose=Clock.Purpose.APPEAL, due_at__isnull=False)
+    structured = {
+        **structure(decision, old.recipient, windows.order_by("-due_at").first()),
+        "exemptions_considered": old.structured["exemptions_considered"],
+        "facts": said["facts_text"],
+        "explanation": said["explanation"],
+        "corrects": str(old.pk),
+    }
+    to = Recipient(Affected(old.recipient), old.locale, user=old.user, notice=old.notice, person=old.person)
+    return _write(decision, to, structured, corrects=old)

@@ -15,6 +15,7 @@ The register
     models                     works, their files, manifests and fingerprints; trust lists, revocations, kept reports
     registration, redaction    registering a work; adding to its credential or taking from it
     manifests                  which manifest of a work is in force, and where others find it
+    places                     where a viewer is, as the office's own proxy says
     restriction                what the public sees of a work, and who may be led to it
     matching, codeindex        which registered works a file looks or sounds like
     reconciliation             works and what the log says about them

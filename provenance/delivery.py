@@ -8,7 +8,7 @@ from django.utils.text import slugify
 from accounts.models import User
 from core import storage
 from core.problems import Forbidden, NotFound, Problem
-from provenance import descent, manifests, media
+from provenance import descent, manifests, media, restriction
 from provenance.models import SEE_HIDDEN, Asset, Rendition
 
 Viewer = User | AnonymousUser | None
@@ -42,6 +42,8 @@ def refusal(asset: Asset, viewer: Viewer, role: str = Rendition.Role.SIGNED) -> 
         return _hidden() if _reviews(viewer) else NotFound("file")
     if role == Rendition.Role.ORIGINAL:
         return carried if _reviews(viewer) else NotFound("file")
+    if not _reviews(viewer) and (elsewhere := restriction.refusal_here(asset)):
+        return elsewhere
     if asset.restriction == Asset.Restriction.AGE_RESTRICTED and not isinstance(viewer, User):
         detail = "This work is restricted to adults."
         return Forbidden(detail, code="asset.age_restricted", next_step="Sign in to see it.")

@@ -52,3 +52,7 @@ def _restrictions() -> Iterator[str]:
     recorded = {leaf["object"]: leaf["facts"]["restriction"] for leaf in changed}
     rows = Asset.objects.order_by("pk").values_list("pk", "restriction").iterator()
     yield from states("the restriction of", ((f"asset:{pk}", kind) for pk, kind in rows), recorded, "")
+    changed = leaves(EventType.ASSET_RESTRICTED, EventType.ASSET_RESTORED)
+    hidden_in = {leaf["object"]: ",".join(leaf["facts"].get("hidden_in", [])) for leaf in changed}
+    places = Asset.objects.order_by("pk").values_list("pk", "hidden_in").iterator()
+    yield from states("the places of", ((f"asset:{pk}", ",".join(where)) for pk, where in places), hidden_in, "")

@@ -216,7 +216,8 @@ def _is_legible(title: str) -> bool:
 
 
 def _refuse_twice(owner: User, sha256: str) -> None:
-    """The same file, sent or not, or the signed file this office gave back for it."""
+    """The same file, sent or not, or the signed file this office gave back for it; and from whom nothing is taken."""
+    restriction.refuse_uploader(owner)
     known = Asset.objects.filter(owner=owner, original_sha256=sha256).first()
     held = Rendition.objects.filter(asset__owner=owner, sha256=sha256).select_related("asset").first()
     if known is not None or held is not None:

@@ -1,6 +1,6 @@
 """What the public sees of a work. Policy calls these inside its own transaction and records why in the ledger."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
@@ -8,13 +8,18 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from core.problems import Conflict, Forbidden, Problem
-from provenance import matching
+from provenance import matching, places
 from provenance.models import SEE_HIDDEN, Asset, Rendition
 
 Blocklist = Callable[["QuerySet[Asset]"], "QuerySet[Asset]"]
 _blocklists: list[Blocklist] = []
-CopyWatch = Callable[[Asset], object]
+CopyWatch = Callable[[Asset, bool], object]
 _copy_watches: list[CopyWatch] = []
+# Whether a list of digests keeps out a file of this SHA-256.
+ListedFile = Callable[[str], bool]
+_listed_files: list[ListedFile] = []
+Refusal = Callable[[User], object]
+_upload_refusals: list[Refusal] = []
 
 
 def register_blocklist(leave_out: Blocklist) -> None:
@@ -23,9 +28,25 @@ def register_blocklist(leave_out: Blocklist) -> None:
 
 
 def register_copy_watch(tell: CopyWatch) -> None:
-    """Called at start-up by upper rooms: `tell(copy)` of a work that looks the same as a blocked one, in the
-    transaction that registers it."""
+    """Called at start-up by upper rooms: `tell(work, copy)` of every new work, in the transaction that registers it.
+    copy: whether it looks the same as a hidden or withheld one, whosever that is."""
     _copy_watches.append(tell)
+
+
+def register_hash_list(file: ListedFile) -> None:
+    """Called at start-up by upper rooms: `file(sha256)` is whether a list keeps out a file of these bytes."""
+    _listed_files.append(file)
+
+
+def register_upload_refusal(refuse: Refusal) -> None:
+    """Called at start-up by upper rooms: `refuse(owner)` raises Forbidden for who may not register works for now."""
+    _upload_refusals.append(refuse)
+
+
+def refuse_uploader(owner: User) -> None:
+    """Raises Forbidden while `owner` may not register works."""
+    for refuse in _upload_refusals:
+        refuse(owner)
 
 
 def public() -> QuerySet[Asset]:
@@ -49,11 +70,13 @@ def nameable(viewer: User | AnonymousUser | None) -> QuerySet[Asset]:
 
 
 def refuse_blocked(sha256: str) -> None:
-    """Raises Forbidden when a file of a hidden or withheld work has this SHA-256. It says nothing of the work."""
+    """Raises Forbidden when a file of a hidden or withheld work has this SHA-256, or a list keeps it out (I8: exact
+    bytes that a person decided about). It says nothing of the work.
+    """
     same = Q(original_sha256=sha256) | Q(pk__in=Rendition.objects.filter(sha256=sha256).values("asset"))
-    if _blocked(Asset.objects.filter(same)):
+    if _blocked(Asset.objects.filter(same)) or any(listed(sha256) for listed in _listed_files):
         raise Forbidden(
-            "A work with exactly these bytes is not shown for now.",
+            "A file with exactly these bytes is not taken for now.",
             code="asset.blocked",
             next_step="If that is wrong, object to the decision with the case number or the link you were sent, or "
             "file a notice that says why. Nothing was kept.",
@@ -61,11 +84,11 @@ def refuse_blocked(sha256: str) -> None:
 
 
 def watch(asset: Asset) -> None:
-    """Tell the upper rooms when a work just registered looks the same as a hidden or withheld one, whosever that is."""
+    """Tell the upper rooms of a work just registered, and whether it looks the same as a hidden or withheld one."""
     alike = [one["asset_id"] for one in asset.near_duplicates if one["tier"] == matching.SAME]
-    if alike and _blocked(Asset.objects.filter(pk__in=alike)):
-        for tell in _copy_watches:
-            tell(asset)
+    copy = bool(alike) and _blocked(Asset.objects.filter(pk__in=alike))
+    for tell in _copy_watches:
+        tell(asset, copy)
 
 
 def _blocked(works: QuerySet[Asset]) -> bool:
@@ -117,3 +140,33 @@ def restrict(asset: Asset, kind: str, *, label: str = "") -> Restricted:
 def lift(asset: Asset) -> Restricted:
     """Make `asset` public without restriction and return the restriction it had."""
     return restrict(asset, Asset.Restriction.NONE)
+
+
+def hide_in(asset: Asset, where: Collection[str]) -> None:
+    """Do not show `asset` in these places (codes of countries, of their parts, or EU), and only there. None: lift it.
+
+    Raises Conflict when somebody else changed the places since `asset` was read.
+    """
+    wanted = sorted(set(where))
+    if wanted == asset.hidden_in:
+        return
+    if Asset.objects.filter(pk=asset.pk, hidden_in=asset.hidden_in).update(hidden_in=wanted) != 1:
+        raise Conflict(
+            "The restriction of this work was changed a moment ago.",
+            code="restriction.race",
+            next_step="Reload the page and look at it again.",
+        )
+    asset.hidden_in = wanted
+
+
+def refusal_here(asset: Asset) -> Forbidden | None:
+    """Why the viewer of this request does not get the media of a work that is not shown where they are."""
+    if not places.is_among(asset.hidden_in):
+        return None
+    refused = Forbidden(
+        "This work is not shown where you are.",
+        code="asset.not_shown_here",
+        next_step="The law of that place asked for it; the work’s page says which decision it follows from.",
+    )
+    refused.status = 451  # RFC 7725
+    return refused
