@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -9,8 +10,21 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Membership, Role, User
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
-from policy import appeals, cases, clocks, decisions, flags, notices
-from policy.models import Action, Appeal, Case, Decision, Flag, Notice
+from policy import (
+    appeal_dialogue,
+    appeals,
+    authority,
+    cases,
+    clocks,
+    decisions,
+    flags,
+    notice_pins,
+    out_of_court,
+    queue,
+    reconciliation_appeals,
+    reconciliation_notices,
+)
+from policy.models import Action, Appeal, Case, Category, Decision, Flag, Notice, ReviewerProfile
 from provenance.models import Asset
 from tests.policy.conftest import REASONS, TERMS, FileNotice, MakeAsset, leaf_of
 
@@ -28,7 +42,7 @@ def test_the_reviewer_who_decided_cannot_decide_the_appeal(decision: Decision, a
     """I2."""
     appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
     with pytest.raises(Forbidden, match="another reviewer"):
-        appeals.may_decide(appeal, rita)
+        authority.may_decide_appeal(appeal, rita)
     with pytest.raises(Forbidden):
         appeals.decide_appeal(appeal, rita, outcome="overturn", reasons=WHY)
     assert Appeal.objects.get().state == "filed"
@@ -46,7 +60,7 @@ def test_nobody_with_a_part_in_the_case_decides_the_appeal(
     appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
     for somebody in (User.objects.get(pk=alice.pk), rita, ravi, bob, greta):
         with pytest.raises(Forbidden):
-            appeals.may_decide(appeal, somebody)
+            authority.may_decide_appeal(appeal, somebody)
 
 
 def test_overturning_restores_everything_the_decision_changed(
@@ -102,7 +116,7 @@ def test_dana_appeals_a_no_action_with_number_and_pin_and_a_third_person_decides
     notice, pin = file_notice(asset)
     cases.assign(notice.case, rita)
     decision = decisions.decide(notice.case, rita, outcome="no_action", **TERMS)
-    found = notices.notice_by_pin(notice.number, pin)
+    found = notice_pins.notice_by_pin(notice.number, pin)
     appeal = appeals.file_appeal(decision, notice=found, grounds=GROUNDS)
     appeals.decide_appeal(appeal, ravi, outcome="overturn", reasons=WHY)
     case = Case.objects.get()
@@ -113,9 +127,9 @@ def test_dana_appeals_a_no_action_with_number_and_pin_and_a_third_person_decides
     assert Notice.objects.get().state == "valid"
     with pytest.raises(Forbidden, match="decided this case before"):
         cases.assign(case, rita)
-    with pytest.raises(Forbidden, match="a third person"):
+    with pytest.raises(Forbidden, match="decided an appeal"):
         cases.assign(case, ravi)
-    assert not cases.queue(rita) and not cases.queue(ravi)
+    assert not queue.waiting(rita) and not queue.waiting(ravi)
     cases.assign(case, make_reviewer)
     later = decisions.decide(case, make_reviewer, outcome="hide", **TERMS)
     decision.refresh_from_db()
@@ -135,6 +149,42 @@ def test_what_is_reopened_joins_a_case_that_was_opened_meanwhile(
     first.refresh_from_db()
     assert (first.case, first.state) == (second.case, "valid")
     assert Case.objects.filter(state__in=Case.UNDECIDED).count() == 1
+    again = leaf_of("notice:reopened")
+    assert again["object"] == second.case.object
+    flag = first.flags.get()
+    assert again["facts"] == {
+        "from": str(decision.case_id),
+        "notices": [str(first.pk)],
+        "flags": [str(flag.pk)],
+        "reopened": [str(first.pk)],
+    }
+    assert second.case.clocks.filter(rule_id="office.terms.reopened").exists()
+    assert not list(reconciliation_notices.notices())
+    Notice.objects.filter(pk=first.pk).update(case=decision.case)
+    assert any("log says otherwise" in line for line in reconciliation_notices.notices())
+
+
+def test_a_flag_that_is_raised_in_the_newer_case_already_is_not_raised_twice(
+    asset: Asset, file_notice: FileNotice, rita: User, ravi: User
+) -> None:
+    notice, _ = file_notice(asset)
+    first = flags.raise_flag(asset, Flag.Origin.CONSENT_WITHDRAWN)
+    assert first.case == notice.case
+    decision = decisions.decide(cases.assign(notice.case, rita), rita, outcome="no_action", **TERMS)
+    newer = flags.raise_flag(asset, Flag.Origin.CONSENT_WITHDRAWN)
+    appeal = appeals.file_appeal(decision, notice=notice, grounds=GROUNDS)
+    appeals.decide_appeal(appeal, ravi, outcome="overturn", reasons=WHY)
+    first.refresh_from_db()
+    assert (first.case, first.state) == (decision.case, "cleared")
+    assert newer.case.notices.get() == notice
+
+
+def test_a_notice_that_is_opened_again_is_on_record(decision: Decision, ravi: User) -> None:
+    notice = Notice.objects.get()
+    appeal = appeals.file_appeal(decision, notice=notice, grounds=GROUNDS)
+    appeals.decide_appeal(appeal, ravi, outcome="overturn", reasons=WHY)
+    assert leaf_of("notice:reopened")["facts"] == {"reopened": [str(notice.pk)]}
+    assert not list(reconciliation_notices.notices())
 
 
 def test_what_is_reopened_stays_closed_to_its_parties_in_the_case_it_joins(
@@ -149,9 +199,9 @@ def test_what_is_reopened_stays_closed_to_its_parties_in_the_case_it_joins(
     appeals.decide_appeal(appeal, ravi, outcome="overturn", reasons=WHY)
     with pytest.raises(Forbidden, match="decided this case before"):
         cases.assign(Case.objects.get(pk=second.case_id), rita)
-    assert not cases.queue(rita) and cases.queue(ravi)
+    assert not queue.waiting(rita) and queue.waiting(ravi)
     with pytest.raises(Forbidden, match="filed a notice"):
-        appeals.may_decide(appeals.file_appeal(decision, user=alice, grounds=GROUNDS), make_reviewer)
+        authority.may_decide_appeal(appeals.file_appeal(decision, user=alice, grounds=GROUNDS), make_reviewer)
 
 
 @pytest.fixture
@@ -159,7 +209,34 @@ def make_reviewer(db: None, rita: User) -> User:
     rob = User.objects.create_user("rob@example.org", name="Rob")
     assert rita.organisation
     Membership.objects.create(user=rob, organisation=rita.organisation, role=Role.REVIEWER)
+    trained = dict.fromkeys(Category.values, "2026-01-05")
+    ReviewerProfile.objects.create(user=rob, alias="R-Rob", languages=["en"], trained=trained)
     return rob
+
+
+def test_a_lead_puts_an_appeal_back_that_its_hearer_does_not_go_on_with(
+    decision: Decision, alice: User, rita: User, ravi: User, make_reviewer: User
+) -> None:
+    appeal = appeals.assign(appeals.file_appeal(decision, user=alice, grounds=GROUNDS), make_reviewer)
+    appeal_dialogue.ask(appeal, make_reviewer, "Since when is it there?")
+    with pytest.raises(Forbidden, match="lead reviewers"):
+        appeals.take_back(appeal, make_reviewer, "I am going away.")
+    assert rita.organisation
+    Membership.objects.create(user=rita, organisation=rita.organisation, role=Role.LEAD_REVIEWER)
+    with pytest.raises(Forbidden, match="You took the decision"):  # I2
+        appeals.take_back(appeal, User.objects.get(pk=rita.pk), "I want another hearer.")
+    with pytest.raises(Problem, match="few words"):
+        appeals.take_back(appeal, ravi, " ")
+    appeals.take_back(appeal, ravi, "Rob is ill.")
+    appeal.refresh_from_db()
+    assert (appeal.state, appeal.assigned_to) == ("filed", None)
+    assert {clock.state for clock in appeal.clocks.exclude(purpose="message")} == {"running"}
+    assert not appeal.clocks.filter(purpose="message", state="running").exists()
+    assert list(reconciliation_appeals.appeals()) == []
+    with pytest.raises(Conflict, match="Nobody hears"):
+        appeals.take_back(appeal, ravi, "Once more.")
+    appeal_dialogue.answer(appeal, "Since the summer of 2024.")
+    appeals.decide_appeal(appeals.assign(appeal, ravi), ravi, outcome="uphold", reasons=WHY)
 
 
 def test_who_is_not_affected_cannot_appeal(decision: Decision, bob: User, mallory: User) -> None:
@@ -174,8 +251,8 @@ def test_the_uploader_has_nothing_to_appeal_in_a_no_action(case: Case, rita: Use
         appeals.may_appeal(decision, user=alice)
 
 
-def test_a_notifier_has_nothing_to_gain_above_hide(case: Case, rita: User) -> None:
-    decision = decisions.decide(case, rita, outcome="hide", **TERMS)
+def test_a_notifier_has_nothing_to_gain_above_remove(case: Case, rita: User, ravi: User) -> None:
+    decision = decisions.approve(decisions.decide(case, rita, outcome="remove", **TERMS), ravi)
     with pytest.raises(Conflict, match="no stronger outcome"):
         appeals.may_appeal(decision, notice=Notice.objects.get())
 
@@ -206,7 +283,7 @@ def test_the_window_is_open_to_its_last_moment_and_closed_after(decision: Decisi
 
 def test_when_the_window_ran_out_the_case_closes(decision: Decision, alice: User) -> None:
     with time_machine.travel(now() + timedelta(days=190)):
-        clocks.strike()
+        clocks.close_windows()
     assert Case.objects.get().state == Case.State.CLOSED
     assert leaf_of("case:closed")["object"] == decision.case.object
 
@@ -214,10 +291,13 @@ def test_when_the_window_ran_out_the_case_closes(decision: Decision, alice: User
 def test_an_open_appeal_keeps_the_case_open(decision: Decision, alice: User, ravi: User) -> None:
     appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
     with time_machine.travel(now() + timedelta(days=190)):
-        clocks.strike()
+        clocks.close_windows()
         assert Case.objects.get().state == Case.State.DECIDED
         appeals.decide_appeal(appeal, ravi, outcome="uphold", reasons=WHY)
-        assert Case.objects.get().state == Case.State.CLOSED
+        assert Case.objects.get().state == Case.State.DECIDED, "a body outside may still look at it"
+    with time_machine.travel(now() + timedelta(days=380)):
+        out_of_court.finalise()
+    assert Case.objects.get().state == Case.State.CLOSED
 
 
 def test_of_two_who_decide_an_appeal_one_does(decision: Decision, alice: User, ravi: User, make_reviewer: User) -> None:
@@ -237,7 +317,7 @@ def test_grounds_are_sealed(decision: Decision, alice: User) -> None:
 
 @pytest.mark.parametrize("said", [{"outcome": "maybe", "reasons": WHY}, {"outcome": "uphold", "reasons": "no"}])
 def test_a_wrong_answer_to_an_appeal_is_refused(
-    decision: Decision, alice: User, ravi: User, said: dict[str, str]
+    decision: Decision, alice: User, ravi: User, said: dict[str, Any]
 ) -> None:
     appeal = appeals.file_appeal(decision, user=alice, grounds=GROUNDS)
     with pytest.raises(Problem):
