@@ -6,29 +6,28 @@ legal hold keeps is erased when the hold is released; what a restore brings back
 """
 
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from allauth.account.models import EmailAddress
-from allauth.mfa.models import Authenticator
-from django.contrib.auth.hashers import make_password
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import QuerySet
 
-from accounts.models import LoginLink, MachineToken, Membership, Organisation, User
+from accounts.models import User
 from core import jobs
 from core.clock import now
 from core.models import Job
 from core.problems import Conflict
-from core.states import move
 from ledger import erasures, log, merkle, reading, tiles, vault
 from ledger.events import EventType
 from ledger.log import Sealed
+from ledger.models import Entry
+from ledger.receipts import receipt_for
 from ledger.storedtree import read_tile
-from policy import clocks, consent, holdings, holds
+from policy import appeals, cases, consent, data_requests, emptying, hashlist, holdings, holds, quality
 from policy.holdings import Who
-from policy.models import Appeal, Clock, Consent, DataRequest, Hold, MediaView, Notice, Person
+from policy.models import Consent, DataRequest, HashEntry, Hold, Person
 from policy.personal_fields import ELSEWHERE
 from provenance.assertions import METADATA, says_more_than_title
 from provenance.redaction import REDACT
@@ -56,15 +55,40 @@ class Held(Conflict):
 
 def what_we_hold(who: Who) -> dict[str, Any]:
     """Everything held about a person or an account: by registered field, sealed in the log, and where else to ask."""
-    return {"fields": list(holdings.by_field(who)), "log": holdings.in_log(who.actor), "elsewhere": ELSEWHERE}
+    return {"fields": list(holdings.by_field(who)), "log": holdings.in_log(who), "elsewhere": ELSEWHERE}
 
 
 def access(who: Who) -> tuple[DataRequest, dict[str, Any]]:
     """Answer a request for access at once, and record that it was answered."""
+    return _answer_at_once(who, DataRequest.Kind.ACCESS), what_we_hold(who)
+
+
+def port(who: Who) -> tuple[DataRequest, list[dict[str, Any]]]:
+    """Answer a request to take one's data along: what they gave us themselves, by field (GDPR 20)."""
+    return _answer_at_once(who, DataRequest.Kind.PORT), list(holdings.given_by(who))
+
+
+def hand_out(request: DataRequest, by: User) -> dict[str, Any]:
+    """Answer a request for access, or to take one's data along, that came by letter and was proved and taken by `by`.
+
+    What was opened, and for whom, is on record. Raises Forbidden, Conflict.
+    """
+    data_requests.taken_by(request, by)
     with transaction.atomic():
-        request = _request(who, DataRequest.Kind.ACCESS, EventType.DATA_ACCESSED)
-        _done(request, {})
-    return request, what_we_hold(who)
+        data_requests.finish(request, {}, by=by)
+    return what_we_hold(data_requests.who_asks(request))
+
+
+def _answer_at_once(who: Who, kind: DataRequest.Kind) -> DataRequest:
+    with transaction.atomic():
+        request = data_requests.ask(who, kind)
+        data_requests.finish(request, {})
+    return request
+
+
+def plan(who: Who) -> list[dict[str, str]]:
+    """What erasing would do to which field of theirs, before it is done; under a hold it is done after its release."""
+    return [{"field": row["field"], "method": row["erased"]} for row in holdings.by_field(who)]
 
 
 def erase(who: Who, *, by: User | None = None) -> DataRequest:
@@ -79,18 +103,40 @@ def erase(who: Who, *, by: User | None = None) -> DataRequest:
     """
     with transaction.atomic():
         who = _locked(who)
-        if is_erased(who):
-            raise AlreadyErased
-        held_back = [_held(hold) for hold in holds.reaching(who)]
-        if held_back and _requests(who).filter(state=DataRequest.State.PARTLY_DONE).exists():
-            raise Held(held_back)
-        request = _request(who, DataRequest.Kind.ERASE, EventType.ERASURE_REQUESTED, by=by)
-        _stop_consent(who)
-        if held_back:
-            _keep(request, who, held_back)
-        else:
-            _carry_out(request, who, by)
+        held_back = _refuse_in_vain(who)
+        request = data_requests.ask(who, DataRequest.Kind.ERASE, by=by, plan=plan(who))
+        _erase_or_keep(request, who, held_back, by)
     return request
+
+
+def carry_out(request: DataRequest, by: User) -> None:
+    """Erase what was asked for by letter: `request` was proved and taken by `by`. Raises Forbidden, and as `erase`."""
+    data_requests.taken_by(request, by)
+    with transaction.atomic():
+        who = _locked(data_requests.who_asks(request))
+        held_back = _refuse_in_vain(who)
+        DataRequest.objects.filter(pk=request.pk).update(plan=plan(who))
+        _erase_or_keep(request, who, held_back, by)
+
+
+def _refuse_in_vain(who: Who) -> list[dict[str, str]]:
+    """What holds keep of them. Raises AlreadyErased and Held."""
+    if is_erased(who):
+        raise AlreadyErased
+    held_back = [_held(hold) for hold in holds.reaching(who)]
+    if held_back and _requests(who).filter(state=DataRequest.State.PARTLY_DONE).exists():
+        raise Held(held_back)
+    return held_back
+
+
+def _erase_or_keep(request: DataRequest, who: Who, held_back: list[dict[str, str]], by: User | None) -> None:
+    stop_consent(who)
+    if isinstance(who, User):
+        _hand_on(who)
+    if held_back:
+        _keep(request, who, held_back, by)
+    else:
+        _carry_out(request, who, by)
 
 
 @jobs.handler(holds.COMPLETE)
@@ -98,7 +144,7 @@ def complete(job: Job) -> None:
     """After a hold's release: erase what it kept, unless another hold keeps it still."""
     with transaction.atomic():
         request = DataRequest.objects.select_for_update().get(pk=uuid.UUID(str(job.args["request"])))
-        who = _locked(request.user or request.person or _nobody(request))
+        who = _locked(data_requests.who_asks(request))
         if request.state == DataRequest.State.PARTLY_DONE and not holds.reaching(who):
             _carry_out(request, who, None)
 
@@ -110,11 +156,11 @@ def empty_again(actor: str) -> None:
     """
     person, user = _row(Person, "person", actor), _row(User, "user", actor)
     if person:
-        given = Consent.objects.filter(depiction__person=person, state=Consent.State.GIVEN)
-        given.update(state=Consent.State.WITHDRAWN, answered_at=now())
-        _empty_person(person)
+        standing = Consent.objects.filter(depiction__person=person, state__in=[*Consent.STANDS, Consent.State.HALTED])
+        standing.update(state=Consent.State.WITHDRAWN, granted=[], answered_at=now())
+        emptying.empty_person(person)
     if user:
-        _empty_account(user)
+        emptying.empty_account(user)
 
 
 def _row(model: type[Row], kind: str, actor: str) -> Row | None:
@@ -153,63 +199,96 @@ def _requests(who: Who) -> "QuerySet[DataRequest]":
     return who.data_requests.filter(kind=DataRequest.Kind.ERASE)
 
 
-def _nobody(request: DataRequest) -> Who:
-    raise RuntimeError(f"{request} is of nobody")
+# --- Carrying it out -----------------------------------------------------------------------------------------------
 
 
-def _root(size: int) -> str:
-    """The root over the first `size` leaves, computed from the stored tree, hex."""
-    # Read again each time, not from the proofs' shared tiles: before and after must be two readings.
-    return merkle.root(tiles.Nodes(read_tile), size).hex()
+@dataclass(frozen=True)
+class Forgotten:
+    """rows: how many were emptied, by name. indices: of log entries that lost a value. keys: digests of the keys."""
+
+    rows: dict[str, int]
+    indices: list[int]
+    keys: list[str]
 
 
-# --- The request ---------------------------------------------------------------------------------------------------
+def forget(who: Who) -> Forgotten:
+    """Empty every column of theirs and destroy their keys. The caller records it (`record`), in its transaction."""
+    filers = holdings.filers_of(who)
+    # What was kept out at their wish is kept out no more, and its digest is gone (I23).
+    hashlist.purge(HashEntry.objects.filter(notice__filer__in=filers if isinstance(who, User) else [who]))
+    rows = emptying.empty_account(who) if isinstance(who, User) else emptying.empty_person(who)
+    for filer in filers:
+        rows = _sum(rows, emptying.empty_person(filer))
+    destroyed = [vault.destroy(actor) for actor in (who.actor, *(filer.actor for filer in filers))]
+    indices = sorted({index for erasure in destroyed for index in erasure.indices})
+    return Forgotten(rows, indices, [key for erasure in destroyed for key in erasure.keys])
 
 
-def _request(who: Who, kind: DataRequest.Kind, event: EventType, *, by: User | None = None) -> DataRequest:
-    person, user = (None, who) if isinstance(who, User) else (who, None)
-    request = DataRequest(kind=kind, person=person, user=user)
-    # For the person themselves no actor is sealed: it would be sealed under the key that is destroyed next.
-    request.entry = log.append(
-        event,
+def _sum(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
+    return {name: first.get(name, 0) + second.get(name, 0) for name in {**first, **second}}
+
+
+def stop_consent(who: Who) -> None:
+    """Erasure withdraws what was agreed to, before the key that signs for the person is gone."""
+    if isinstance(who, Person):
+        consent.withdraw_all(who)
+
+
+def _hand_on(user: User) -> None:
+    """What an account that is closed had in hand here waits for others. Said in the log, so it is no part of what a
+    restore does again (`empty_again`).
+    """
+    for put_all_back in (cases.put_all_back, appeals.put_all_back, data_requests.put_all_back, quality.put_all_back):
+        put_all_back(user)
+
+
+def record(
+    forgotten: Forgotten, *, ground: str, object: str, by: User | None = None, refs: Iterable[Entry] = ()
+) -> Entry:
+    """How many entries lost an opening, on which ground and which keys went, for everybody; which entries, sealed.
+
+    A public list would tie together, for ever, entries of which nobody else can see that they concern one person; the
+    digest of a key is random and used once, and lets a restored database find what must go again (decision 5).
+    """
+    return log.append(
+        EventType.ERASURE_PERFORMED,
         actor=by.actor if by else "system",
-        role="operator" if by else "person",
-        object=f"request:{request.pk}",
-        facts={"kind": kind.value},
+        role="operator" if by else "system",
+        object=object,
+        refs=list(refs),
+        facts={"ground": ground, "count": len(forgotten.indices), "keys": list(forgotten.keys)},
+        sealed={"indices": Sealed(list(forgotten.indices), object)},
     )
-    request.save(force_insert=True)
-    facts = {"channel": "dsr", "jurisdictions": ["EU"]}
-    clocks.start(Clock.Purpose.DATA_REQUEST, facts, clocks.DATA_REQUEST, at=request.created_at, data_request=request)
-    return request
-
-
-def _done(request: DataRequest, receipt: dict[str, Any], state: DataRequest.State = DataRequest.State.DONE) -> None:
-    move(request, DataRequest.MOVES, state, receipt=receipt, done_at=now())
-    clocks.end(request.clocks.filter(state=Clock.State.RUNNING), Clock.State.MET)
 
 
 def _carry_out(request: DataRequest, who: Who, by: User | None) -> None:
     """Everything goes, and the log says so."""
     size = reading.signed_size()
     before = _root(size)
-    rows = _empty_account(who) if isinstance(who, User) else _empty_person(who)
     if isinstance(who, User):
         _redact_what_they_said(request, who)
-    erasure = vault.destroy(who.actor)
-    _record(request, erasure, by)
-    destroyed = {"key_destroyed": not vault.has_key(who.actor), "indices": erasure.indices, "keys": erasure.keys}
-    roots = {"size": size, "root_before": before, "root_after": _root(size)}
-    _done(request, {**_receipt(request, rows), **destroyed, "log": roots})
+    forgotten = forget(who)
+    refs = [request.entry] if request.entry else []
+    performed = record(forgotten, ground=GROUND, object=f"request:{request.pk}", by=by, refs=refs)
+    destroyed = {"key_destroyed": not vault.has_key(who.actor), "indices": forgotten.indices, "keys": forgotten.keys}
+    _done(
+        request,
+        {**_receipt(request, forgotten.rows), **destroyed, **_proof_of(size, before), "entry": _leaf_hash(performed)},
+        DataRequest.State.DONE,
+    )
 
 
-def _keep(request: DataRequest, who: Who, held_back: list[dict[str, str]]) -> None:
+def _keep(request: DataRequest, who: Who, held_back: list[dict[str, str]], by: User | None) -> None:
     """Under a hold: consent has been stopped, the ways in go, and the receipt says what is kept and why."""
-    rows = _close_account(who) if isinstance(who, User) else {}
+    rows = emptying.close_account(who) if isinstance(who, User) else {}
     size = reading.signed_size()
-    root = _root(size)
     kept = {"key_destroyed": False, "indices": [], "keys": [], "held_back": held_back}
-    roots = {"size": size, "root_before": root, "root_after": root}
-    _done(request, {**_receipt(request, rows), **kept, "log": roots}, DataRequest.State.PARTLY_DONE)
+    receipt = {**_receipt(request, rows), **kept, **_proof_of(size, _root(size))}
+    data_requests.finish(request, receipt, by=by, state=DataRequest.State.PARTLY_DONE)
+
+
+def _done(request: DataRequest, receipt: dict[str, Any], state: DataRequest.State) -> None:
+    data_requests.finish(request, receipt, state=state)
 
 
 def _receipt(request: DataRequest, rows: dict[str, int]) -> dict[str, Any]:
@@ -223,73 +302,29 @@ def _receipt(request: DataRequest, rows: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _record(request: DataRequest, erasure: vault.Erasure, by: User | None) -> None:
-    """How many entries lost an opening, on which ground and which key went, for everybody; which entries, sealed.
-
-    A public list would tie together, for ever, entries of which nobody else can see that they concern one person; the
-    digest of a key is random and used once, and lets a restored database find what must go again (decision 5).
-    """
-    log.append(
-        EventType.ERASURE_PERFORMED,
-        actor=by.actor if by else "system",
-        role="operator" if by else "system",
-        object=f"request:{request.pk}",
-        refs=[request.entry] if request.entry else [],
-        facts={"ground": GROUND, "count": len(erasure.indices), "keys": erasure.keys},
-        sealed={"indices": Sealed(list(erasure.indices), f"request:{request.pk}")},
-    )
+def _root(size: int) -> str:
+    """The root over the first `size` leaves, computed from the stored tree, hex."""
+    # Read again each time, not from the proofs' shared tiles: before and after must be two readings.
+    return merkle.root(tiles.Nodes(read_tile), size).hex()
 
 
-# --- Emptying ------------------------------------------------------------------------------------------------------
+def _proof_of(size: int, before: str) -> dict[str, Any]:
+    """The root before and after, and the signed checkpoint of that size, with which anybody can check it offline."""
+    signed = reading.latest_checkpoint()
+    note = reading.checkpoint_text(signed) if signed and signed.size == size else ""
+    return {"log": {"size": size, "root_before": before, "root_after": _root(size), "checkpoint": note}}
 
 
-def _stop_consent(who: Who) -> None:
-    """Erasure withdraws what was agreed to, before the key that signs for the person is gone."""
-    if isinstance(who, Person):
-        given = Consent.objects.filter(depiction__person=who, state=Consent.State.GIVEN)
-        for each in given.select_related("depiction__asset", "depiction__person"):
-            consent.withdraw(each)
+def _leaf_hash(entry: Entry) -> str:
+    return bytes(entry.leaf_hash).hex()
 
 
-def _empty_person(person: Person) -> dict[str, int]:
-    """The first erasure's moment stays: from then on nothing is added and no link opens."""
-    erased_at = person.erased_at or now()
-    emptied = Person.objects.filter(pk=person.pk).update(sealed_contact=b"", erased_at=erased_at)
-    notices = Notice.objects.filter(filer=person)
-    return {
-        "notices": notices.update(sealed_text=b"", file_sha256=""),
-        "appeals": Appeal.objects.filter(notice__filer=person).update(sealed_grounds=b""),
-        "person": emptied,
-    }
-
-
-def _close_account(user: User) -> dict[str, int]:
-    """The ways in go, at once even under a hold."""
-    rows = {
-        "tokens": MachineToken.objects.filter(user=user).delete()[0],
-        "login_links": LoginLink.objects.filter(user=user).delete()[0],
-        "second_factors": Authenticator.objects.filter(user=user).delete()[0],
-        "sessions": Session.objects.filter(pk__in=[each.pk for each in holdings.sessions_of(user)]).delete()[0],
-    }
-    User.objects.filter(pk=user.pk).update(is_active=False, password=make_password(None))
-    return rows
-
-
-def _empty_account(user: User) -> dict[str, int]:
-    """Names and ways in go; what was registered stays registered, owned by an account without a name."""
-    alone = _organisations_of_one(user)
-    rows = {
-        **_close_account(user),
-        "memberships": Membership.objects.filter(user=user).delete()[0],
-        "email_addresses": EmailAddress.objects.filter(user=user).delete()[0],
-        "appeals": Appeal.objects.filter(user=user).update(sealed_grounds=b""),
-        "views": MediaView.objects.filter(reviewer=user).update(reason=""),
-    }
-    for organisation in alone:
-        Organisation.objects.filter(pk=organisation.pk).update(name=f"Former member {str(organisation.pk)[-12:]}")
-    blank = {"email": f"{user.pk.hex}@erased.invalid", "name": "", "last_login": None}
-    User.objects.filter(pk=user.pk).update(**blank)
-    return {**rows, "account": 1}
+def whole_receipt(request: DataRequest) -> dict[str, Any]:
+    """The receipt with the proof that the log records the erasure, from the next checkpoint on (`assay-receipt/1`)."""
+    leaf_hash = request.receipt.get("entry", "")
+    performed = Entry.objects.filter(leaf_hash=bytes.fromhex(leaf_hash)).first() if leaf_hash else None
+    proof = receipt_for(performed) if performed else None
+    return {**request.receipt, "proof": proof.as_dict() if proof else None}
 
 
 def _redact_what_they_said(request: DataRequest, user: User) -> None:
@@ -298,9 +333,3 @@ def _redact_what_they_said(request: DataRequest, user: User) -> None:
         if any(says_more_than_title(manifest.active) for manifest in asset.manifests.all()):
             key, ground = f"{REDACT}:{request.pk}:{asset.pk}", f"erasure:{request.pk}"
             jobs.enqueue(REDACT, key=key, asset=str(asset.pk), labels=[METADATA], ground=ground)
-
-
-def _organisations_of_one(user: User) -> list[Organisation]:
-    """Organisations in which nobody else is: their name is likely to be the person's."""
-    mine = Organisation.objects.filter(memberships__user=user).distinct()
-    return [each for each in mine if not each.memberships.exclude(user=user).exists()]

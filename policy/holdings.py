@@ -2,6 +2,8 @@
 
 import base64
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 from allauth.mfa.models import Authenticator
@@ -9,40 +11,41 @@ from django.apps import apps
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import models
+from django.db.models import Q
 
 from accounts.models import User
-from ledger.models import Entry, SealedSection
+from ledger import vault
+from ledger.models import Entry, PersonKey, SealedSection
 from ledger.receipts import disclosures_for
-from policy import people
-from policy.appeals import grounds_of
-from policy.models import Appeal, Notice, Person
-from policy.notices import contents
-from policy.personal_fields import PERSONAL
+from policy import sealed_columns
+from policy.models import Attachment, Person
+from policy.personal_fields import GIVEN, PERSONAL
 
 
 class Path(NamedTuple):
-    """How a model's rows lead to the person or the account they are about; empty where they never do."""
+    """How a model's rows lead to the person or the account they are about: any of the lookups named, none if empty."""
 
     person: str
     user: str
 
 
 PATHS: dict[str, Path] = {
-    "policy.Person": Path("pk", ""),
+    "policy.Person": Path("pk", "notices__account"),
     "policy.Depiction": Path("person", ""),
     "policy.Consent": Path("depiction__person", "requested_by"),
     "policy.Notice": Path("filer", "account"),
     "policy.Case": Path("", "assigned_to"),
     "policy.Decision": Path("", "decider"),
-    "policy.StatementOfReasons": Path("notice__filer", "user"),
-    "policy.Appeal": Path("notice__filer", "user"),
+    "policy.StatementOfReasons": Path("notice__filer person", "user"),
+    "policy.Appeal": Path("notice__filer person", "user"),
     "policy.DataRequest": Path("person", "user"),
     "policy.Export": Path("", "user"),
     "policy.MediaView": Path("", "reviewer"),
     "policy.Hold": Path("person", "user"),
     "policy.ProcessingBasis": Path("", "recorded_by"),
-    "policy.Attachment": Path("notice__filer", "counter_notice__by"),
-    "policy.AppealMessage": Path("appeal__notice__filer", "appeal__user"),
+    # By the actor under whose key it is sealed: see `rows`.
+    "policy.Attachment": Path("", ""),
+    "policy.AppealMessage": Path("appeal__notice__filer appeal__person", "appeal__user"),
     "policy.CounterNotice": Path("", "by"),
     "policy.HashEntry": Path("notice__filer", ""),
     "policy.Suspension": Path("", "user"),
@@ -80,10 +83,15 @@ def rows(label: str, who: Who) -> "models.QuerySet[Any]":
     """The rows of a model that are about `who`."""
     if label == "sessions.Session":
         return _sessions(who)
+    if label == "policy.Attachment":
+        return Attachment.objects.filter(owner__in=actors_of(who)).order_by("pk")
     path = PATHS[label].user if isinstance(who, User) else PATHS[label].person
-    manager = apps.get_model(label)._default_manager
-    found: models.QuerySet[Any] = manager.filter(**{path: who.pk}) if path else manager.none()
-    return found.order_by("pk")
+    everyone: models.QuerySet[Any] = apps.get_model(label)._default_manager.all()
+    if not path:
+        return everyone.none()
+    about = reduce(or_, (Q(**{lookup: who.pk}) for lookup in path.split()))
+    # By a subquery: a join that names a row twice would give it twice.
+    return everyone.filter(pk__in=everyone.filter(about).values("pk")).order_by("pk")
 
 
 def _sessions(who: Who) -> "models.QuerySet[Any]":
@@ -96,11 +104,32 @@ def sessions_of(user: User) -> list[Session]:
     return [one for one in Session.objects.iterator() if one.get_decoded().get(SESSION_KEY) == str(user.pk)]
 
 
+def filers_of(who: Who) -> list[Person]:
+    """An account's notices are sealed under keys of their own, each of a person who stands for the filer."""
+    if not isinstance(who, User):
+        return []
+    return list(Person.objects.filter(pk__in=who.notices.values("filer")).order_by("pk"))
+
+
+def actors_of(who: Who) -> list[str]:
+    """Under whose keys their data is sealed."""
+    return [who.actor, *(filer.actor for filer in filers_of(who))]
+
+
 def by_field(who: Who) -> Iterator[dict[str, Any]]:
-    """Each registered field with what is in it about `who`; fields with nothing in them are left out."""
+    """Each registered field with what is in it about `who`; fields with nothing in them are left out.
+
+    A query for each model and for each link to somebody, and one for all keys.
+    """
+    known, seen = _keys(who), dict[str, list[Any]]()
     for name, field in PERSONAL.items():
         label, _, column = name.rpartition(".")
-        values = [value for row in rows(label, who) if (value := _readable(row, column)) not in ("", None)]
+        if kind := _links_to(label, column):
+            values = _linked(label, column, who) if isinstance(who, kind) else []
+        else:
+            if label not in seen:
+                seen[label] = list(sealed_columns.with_owner(rows(label, who)))
+            values = [value for row in seen[label] if (value := _readable(row, column, known)) not in ("", None)]
         if values:
             yield {
                 "field": name,
@@ -112,24 +141,44 @@ def by_field(who: Who) -> Iterator[dict[str, Any]]:
             }
 
 
-def _readable(row: models.Model, column: str) -> Any:
+def _links_to(label: str, column: str) -> type[Person] | type[User] | None:
+    """Whether a column is a link to a person or an account: then it is about whom it names, whosever the row is."""
+    field = apps.get_model(label)._meta.get_field(column)
+    linked = field.related_model if isinstance(field, models.ForeignKey) else None
+    return linked if linked in (Person, User) else None
+
+
+def _linked(label: str, column: str, who: Who) -> list[str]:
+    named: models.QuerySet[Any] = apps.get_model(label)._default_manager.filter(**{column: who.pk})
+    return [f"this {row._meta.verbose_name} of {_when(row)}" for row in named.order_by("pk")]
+
+
+def given_by(who: Who) -> Iterator[dict[str, Any]]:
+    """What they gave this office themselves, by field: what they may take along (GDPR 20)."""
+    return ({"field": row["field"], "values": row["values"]} for row in by_field(who) if row["field"] in GIVEN)
+
+
+def _keys(who: Who) -> vault.Keys:
+    return {row.pk: row for row in PersonKey.objects.filter(person__in=actors_of(who))}
+
+
+def _readable(row: models.Model, column: str, known: vault.Keys) -> Any:
+    if column.startswith("sealed_"):
+        return sealed_columns.opened(row, column, known)
     match row, column:
-        case Person(), "sealed_contact":
-            name, contact = people.name_and_contact(row)
-            return {"name": name, "contact": contact} if name or contact else ""
-        case Notice(), "sealed_text":
-            text = contents(row)
-            return {key: text[key] for key in ("statement", "url_or_text")} if text["statement"] else ""
-        case Appeal(), "sealed_grounds":
-            return grounds_of(row)
         case _, "password" | "pin_hash":
             return "a slow, salted hash" if getattr(row, column) else ""
+        case Person(), "contact_mark":
+            return "a keyed digest of your address" if getattr(row, column) else ""
         case Authenticator(), "data":
             return f"the secret of a second factor ({row.get_type_display()})"
         case Session(), _:
             return f"a signed-in browser, until {row.expire_date:%Y-%m-%d}"
-    value = getattr(row, column)
-    return f"this {row._meta.verbose_name} of {_when(row)}" if isinstance(value, models.Model) else value
+    field = row._meta.get_field(column)
+    if isinstance(field, models.ForeignKey):
+        # By its column: the row it names need not be fetched.
+        return f"this {row._meta.verbose_name} of {_when(row)}" if getattr(row, field.attname) else None
+    return getattr(row, column) or None
 
 
 def _when(row: models.Model) -> str:
@@ -137,13 +186,14 @@ def _when(row: models.Model) -> str:
     return f"{at:%Y-%m-%d}" if at else "an earlier day"
 
 
-def in_log(actor: str) -> list[dict[str, Any]]:
-    """The sealed sections of the log that this person's key opens: the place, and what it says."""
-    entries = Entry.objects.filter(pk__in=SealedSection.objects.filter(person=actor).values("entry"))
-    found = []
-    for entry in entries.select_related("sequence").order_by("pk"):
-        names = list(entry.sections.filter(person=actor).values_list("name", flat=True))
-        for opened in disclosures_for(entry, names):
+def in_log(who: Who) -> list[dict[str, Any]]:
+    """The sealed sections of the log that their keys open: the place, and what it says. Five queries, however many."""
+    actors = actors_of(who)
+    entries = Entry.objects.filter(pk__in=SealedSection.objects.filter(person__in=actors).values("entry"))
+    found, known = [], _keys(who)
+    for entry in entries.select_related("sequence").prefetch_related("sections").order_by("pk"):
+        names = [section.name for section in entry.sections.all() if section.person in actors]
+        for opened in disclosures_for(entry, names, known):
             found.append(
                 {
                     "index": entry.index,

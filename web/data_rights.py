@@ -1,11 +1,14 @@
-"""What we hold about a person, to see, to take along and to erase: by link, by case number and PIN, or by account."""
+"""What we hold about a person and what they may ask: by link, by case number and PIN, or by account."""
 
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_not_required
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -13,11 +16,25 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import signed_in
 from accounts.models import User
-from core.problems import Problem
+from core.problems import NotFound, Problem
+from policy import (
+    breaches,
+    clocks,
+    data_answers,
+    data_requests,
+    data_rights,
+    people,
+    personal_fields,
+    retained,
+    retention,
+)
 from policy import consent as consents
-from policy import data_rights
+from policy.data_requests import Kind
 from policy.holdings import Who
-from policy.models import DataRequest
+from policy.models import DataRequest, Person
+from provenance.models import Asset
+from web import access_package
+from web.forms_data import ContactForm, LookForm, SayForm
 from web.forms_process import EraseForm, PinForm, onto
 from web.notices import last_opened, notice_by_pin, opened
 from web.privacy import open_private
@@ -60,44 +77,166 @@ def by_account(request: HttpRequest) -> HttpResponse:
     return _rights(request, user, user.email)
 
 
+@login_not_required
+@require_safe
+def register(request: HttpRequest) -> HttpResponse:
+    """Which data this office holds about whom, why and for how long: the register itself, open to everybody (R16)."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for name, field in personal_fields.PERSONAL.items():
+        _, model, column = name.split(".")
+        what = access_package.spaced(column.removeprefix("sealed_"))
+        row = {"what": what, "field": field, "given": name in personal_fields.GIVEN}
+        groups.setdefault(access_package.spaced(model), []).append(row)
+    kept = [(line, retention.rules_of(line.event)) for line in retained.TABLE]
+    context = {"groups": sorted(groups.items()), "kept": kept, "elsewhere": personal_fields.ELSEWHERE}
+    return render(request, "data/register.html", context)
+
+
+# --- One page for all three ways in --------------------------------------------------------------------------------
+
+
+def _forms(who: Who) -> dict[str, Form]:
+    """What can be asked, by the value of `do`; unbound."""
+    name, contact = _called(who)
+    return {
+        "correct": ContactForm(initial={"name": name, "contact": contact}),
+        Kind.RECTIFY: SayForm(label="What is wrong, and what is correct?", prefix="rectify"),
+        Kind.OBJECT: SayForm(label="What do you object to, and why?", prefix="object"),
+        Kind.HUMAN: LookForm(works=data_answers.works_of(who, told=True)),
+        Kind.ERASE: EraseForm(),
+    }
+
+
+def _called(who: Who) -> tuple[str, str]:
+    return (who.name, who.email) if isinstance(who, User) else people.name_and_contact(who)
+
+
 def _rights(request: HttpRequest, who: Who, name: str) -> HttpResponse:
-    """One page for all three: what is held and why; POST `do=access` downloads it, `do=erase` erases it."""
+    """What is held and why, what was asked, and what can be; POST `do=…` asks for it."""
     if data_rights.is_erased(who):
         return render(request, "data/erased.html", {"name": name})
-    form = EraseForm()
+    forms = _forms(who)
     if request.method == "POST":
-        answer = {"access": _access, "erase": _erase}.get(request.POST.get("do", ""))
-        if answer is None:
-            raise Problem("data.request", "No request was chosen", detail="Ask for your data or for its erasure.")
-        form = EraseForm(request.POST)
-        done = answer(request, who, form)
+        done = _asked(request, who, request.POST.get("do", ""), forms)
         if done is not None:
             return done
+    wrong = any(form.errors for form in forms.values())
+    return render(request, "data/rights.html", _context(who, name, forms), status=422 if wrong else 200)
+
+
+def _asked(request: HttpRequest, who: Who, do: str, forms: dict[str, Form]) -> HttpResponse | None:
+    """None when what was typed cannot be used: the form then says why."""
+    if do not in _ANSWERS:
+        raise Problem("data.request", "No request was chosen", next_step="Go back and choose what you ask for.")
+    form = forms.get(do)
+    if form is not None:
+        form = forms[do] = _bound(form, request, who)
+        if not form.is_valid():
+            return None
+    try:
+        return _ANSWERS[do](request, who, form.cleaned_data if form else {})
+    except Problem as problem:
+        if form is None or problem.status not in (400, 422):
+            raise
+        onto(form, problem)
+        return None
+
+
+def _bound(form: Form, request: HttpRequest, who: Who) -> Form:
+    match form:
+        case SayForm():
+            return SayForm(request.POST, label=form.fields["text"].label, prefix=form.prefix)
+        case LookForm():
+            return LookForm(request.POST, works=data_answers.works_of(who, told=True))
+    return type(form)(request.POST)
+
+
+def _context(who: Who, name: str, forms: dict[str, Form]) -> dict[str, Any]:
     held = data_rights.what_we_hold(who)
-    context = {
+    return {
         "name": name,
         "is_account": isinstance(who, User),
-        "fields": [_field(field) for field in held["fields"]],
+        "is_restricted": data_requests.is_restricted(who),
+        "fields": [access_package.in_words(field) for field in held["fields"]],
         "log": held["log"],
-        "form": form,
+        "requests": _told(who),
+        "breaches": breaches.concerning(who),
+        "complain": data_requests.COMPLAIN,
+        "forms": forms,
     }
-    return render(request, "data/rights.html", context, status=422 if form.errors else 200)
 
 
-def _access(request: HttpRequest, who: Who, form: EraseForm) -> HttpResponse:
-    """The access package: JSON, for people and machines; the request and its answer are recorded."""
+def _told(who: Who) -> list[dict[str, Any]]:
+    """Their requests in words: state, due date, and why it takes longer if it does."""
+    rows = data_requests.of(who).prefetch_related("clocks")[:50]
+    return [{"request": row, "longer": _longer(row)} for row in rows]
+
+
+def _longer(row: DataRequest) -> str:
+    reasons = [clock.extension["reason"] for clock in row.clocks.all() if clock.extension]
+    return clocks.EXTENSIONS[reasons[0]] if reasons else ""
+
+
+# --- What each button does -----------------------------------------------------------------------------------------
+
+
+def _json(request: HttpRequest, who: Who, _: dict[str, Any]) -> HttpResponse:
     made, held = data_rights.access(who)
-    body = {"format": "assay-access/1", "request": str(made.pk), "made_at": made.created_at.isoformat(), **held}
-    text = json.dumps(body, indent=2, ensure_ascii=False, default=str)
-    response = HttpResponse(text, content_type="application/json")
-    response["Content-Disposition"] = 'attachment; filename="assay-my-data.json"'
+    return _file(
+        access_package.as_json(access_package.access_json(made, held)), "application/json", "assay-my-data.json"
+    )
+
+
+def _package(request: HttpRequest, who: Who, _: dict[str, Any]) -> HttpResponse:
+    return _file(access_package.access(who)[1], "application/zip", "assay-my-data.zip")
+
+
+def _port(request: HttpRequest, who: Who, _: dict[str, Any]) -> HttpResponse:
+    return _file(access_package.portable(who)[1], "application/json", "assay-portable.json")
+
+
+def _file(content: str | bytes, kind: str, name: str) -> HttpResponse:
+    response = HttpResponse(content, content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def _erase(request: HttpRequest, who: Who, form: EraseForm) -> HttpResponse | None:
-    """None when the word was not typed."""
-    if not form.is_valid():
-        return None
+def _correct(request: HttpRequest, who: Who, said: dict[str, Any]) -> HttpResponse:
+    if not isinstance(who, Person):
+        raise NotFound("request for an account")
+    data_answers.correct_own(who, name=said["name"], contact=said["contact"])
+    return _again(request, "Corrected.")
+
+
+def _write_down(kind: str) -> Callable[[HttpRequest, Who, dict[str, Any]], HttpResponse]:
+    def write(request: HttpRequest, who: Who, said: dict[str, Any]) -> HttpResponse:
+        data_requests.ask(who, kind, text=said.get("text", ""))
+        return _again(request, "Your request is recorded. You can follow it here.")
+
+    return write
+
+
+def _restrict(request: HttpRequest, who: Who, _: dict[str, Any]) -> HttpResponse:
+    if isinstance(who, User):
+        return _write_down(Kind.RESTRICT)(request, who, {})
+    data_answers.restrict_own(who)
+    return _again(request, "From now on it is stored and not used, but for what a law asks for.")
+
+
+def _lift(request: HttpRequest, who: Who, _: dict[str, Any]) -> HttpResponse:
+    data_answers.lift(who)
+    return _again(request, "It may be used again.")
+
+
+def _look(request: HttpRequest, who: Who, said: dict[str, Any]) -> HttpResponse:
+    asset = Asset.objects.filter(pk=said["asset"]).first()
+    if asset is None:
+        raise NotFound("work")
+    data_answers.look_again(who, asset)
+    return _again(request, "A person will look at it again.")
+
+
+def _erase(request: HttpRequest, who: Who, _: dict[str, Any]) -> HttpResponse:
     made = data_rights.erase(who)
     if isinstance(who, User):
         logout(request)
@@ -109,6 +248,25 @@ def _erase(request: HttpRequest, who: Who, form: EraseForm) -> HttpResponse | No
     return redirect("my_data_receipt")
 
 
+def _again(request: HttpRequest, words: str) -> HttpResponse:
+    messages.success(request, words)
+    return redirect(f"{request.path}#requests")
+
+
+_ANSWERS: dict[str, Callable[[HttpRequest, Who, dict[str, Any]], HttpResponse]] = {
+    Kind.ACCESS: _json,
+    "package": _package,
+    Kind.PORT: _port,
+    "correct": _correct,
+    Kind.RECTIFY: _write_down(Kind.RECTIFY),
+    Kind.OBJECT: _write_down(Kind.OBJECT),
+    Kind.RESTRICT: _restrict,
+    "lift": _lift,
+    Kind.HUMAN: _look,
+    Kind.ERASE: _erase,
+}
+
+
 @open_private
 @require_safe
 def receipt(request: HttpRequest) -> HttpResponse:
@@ -116,27 +274,6 @@ def receipt(request: HttpRequest) -> HttpResponse:
     made = DataRequest.objects.filter(pk=request.session.get(_RECEIPT, _NONE)).first()
     if made is None:
         return redirect("my_data")
-    text = json.dumps(made.receipt, indent=2, ensure_ascii=False)
-    return render(request, "data/receipt.html", {"request_row": made, "receipt": made.receipt, "text": text})
-
-
-# --- In words ------------------------------------------------------------------------------------------------------
-
-
-def _field(held: dict[str, Any]) -> dict[str, Any]:
-    """A registered field with its name in words and its values as lines of text."""
-    _, model, column = str(held["field"]).split(".")
-    lines = [line for value in held["values"] for line in _lines(value)]
-    return {**held, "name": f"{_words(model)}: {_words(column.removeprefix('sealed_'))}", "lines": lines}
-
-
-def _words(name: str) -> str:
-    """`StatementOfReasons` as “statement of reasons”."""
-    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
-    return spaced.replace("_", " ").strip()
-
-
-def _lines(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [f"{_words(key)}: {text}" for key, text in value.items() if text]
-    return [str(value)]
+    whole = data_rights.whole_receipt(made)
+    text = json.dumps(whole, indent=2, ensure_ascii=False)
+    return render(request, "data/receipt.html", {"request_row": made, "receipt": whole, "text": text})

@@ -18,7 +18,18 @@ from detection.models import Finding, Run
 from ledger import audit, reading, vault
 from ledger.models import Entry
 from ledger.receipts import disclosures_for
-from policy import appeals, cases, consent, data_rights, decisions, holdings, notices, people, personal_fields
+from policy import (
+    appeals,
+    cases,
+    consent,
+    data_rights,
+    decisions,
+    holdings,
+    notice_pins,
+    notices,
+    people,
+    personal_fields,
+)
 from policy.models import Case, Clock, Consent, DataRequest, Flag, Notice
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice
@@ -135,7 +146,7 @@ def test_a_case_stays_decidable_and_appealable_after_the_notifier_was_erased(
     decision = decisions.decide(Case.objects.get(), rita, outcome="no_action", **TERMS)
     settle()
     assert mailoutbox == []
-    back = notices.notice_by_pin(notice.number, pin)
+    back = notice_pins.notice_by_pin(notice.number, pin)
     appeal = appeals.file_appeal(decision, notice=back, grounds="It is still a picture of the person shown.")
     appeals.decide_appeal(appeal, ravi, outcome="uphold", reasons="The clause does not reach this work.")
 
@@ -143,7 +154,7 @@ def test_a_case_stays_decidable_and_appealable_after_the_notifier_was_erased(
 def test_an_erased_filer_adds_no_name_that_nobody_could_erase(asset: Asset, file_notice: FileNotice) -> None:
     notice, pin = file_notice(asset)
     data_rights.erase(notice.filer)
-    back = notices.notice_by_pin(notice.number, pin)
+    back = notice_pins.notice_by_pin(notice.number, pin)
     with pytest.raises(Conflict):
         notices.complete_notice(back, name="Dana Hill", email="dana@example.org")
     assert notices.contents(back)["name"] == ""
@@ -164,7 +175,7 @@ def test_an_erased_filer_who_appealed_is_erased_again_with_a_second_receipt(
     cases.assign(notice.case, rita)
     first = data_rights.erase(notice.filer)
     decision = decisions.decide(Case.objects.get(), rita, outcome="no_action", **TERMS)
-    back = notices.notice_by_pin(notice.number, pin)
+    back = notice_pins.notice_by_pin(notice.number, pin)
     appeal = appeals.file_appeal(decision, notice=back, grounds="It is still a picture of the person shown.")
     settle()
     assert vault.has_key(notice.filer.actor)
@@ -301,10 +312,10 @@ def test_a_failure_half_way_erases_nothing(
 ) -> None:
     notice, _ = file_notice(asset)
 
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("the machine stops here")
 
-    monkeypatch.setattr(data_rights, "_record", fail)
+    monkeypatch.setattr(data_rights, "record", fail)
     with pytest.raises(RuntimeError):
         data_rights.erase(notice.filer)
     assert notices.contents(Notice.objects.select_related("filer").get())["name"] == "Dana Hill"

@@ -210,6 +210,9 @@ def test_olga_places_lists_and_releases_a_hold(asset: Asset, olga: User, capsys:
     Hold.objects.update(review_date=now().date())
     call_command("hold", "list")
     assert f"{hold.pk}  {on}  {BASIS}" in (listed := capsys.readouterr().out) and "review is due" in listed
+    call_command("hold", "review", str(hold.pk), "--review", NEXT_YEAR.isoformat(), "--by", olga.email)
+    call_command("hold", "list")
+    assert "review is due" not in capsys.readouterr().out
     call_command("hold", "release", str(hold.pk), "--by", olga.email)
     with pytest.raises(CommandError, match="released before"):
         call_command("hold", "release", str(hold.pk), "--by", olga.email)
