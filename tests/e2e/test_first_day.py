@@ -13,7 +13,8 @@ from playwright.sync_api import expect
 
 from tests.conftest import PHOTOGRAPHS
 from tests.e2e.conftest import Visitor
-from tests.office import ROOT, Office
+from tests.office import Office
+from tests.processes import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
 
@@ -92,8 +93,11 @@ def _dana_agrees(visitor: Visitors, link: str) -> None:
     dana = visitor()
     dana.page.goto(link)
     dana.look("consent")
-    dana.page.get_by_role("button", name="I agree").click()
-    expect(dana.page.get_by_role("button", name="Withdraw my consent")).to_be_visible()
+    for box in dana.page.locator("input[name=purposes]").all():
+        expect(box).not_to_be_checked()
+        box.check()
+    dana.page.get_by_role("button", name="Agree to what I ticked").click()
+    expect(dana.page.get_by_role("button", name="Withdraw everything")).to_be_visible()
 
 
 def _anyone_verifies(visitor: Visitors, signed: Path) -> None:
@@ -129,12 +133,15 @@ def _a_reader_reports(visitor: Visitors, work: str) -> tuple[str, str]:
     page = reader.page
     page.goto(f"/report/?asset={work}")
     reader.look("report-form")
-    page.get_by_role("button", name="Send the report").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.locator(".error-summary")).to_be_visible()
     reader.look("report-form-errors")
     page.select_option("select[name=category]", "likeness")
     page.locator("input[name=shown]").first.check()
     page.select_option("select[name=jurisdiction]", "EU")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("heading", name="What the rules say for your answers")).to_be_visible()
+    reader.look("report-law")
     page.fill(
         "textarea[name=statement]", "I can be recognised in this picture and nobody asked me before it was shown."
     )
@@ -155,8 +162,8 @@ def _rita_decides(visitor: Visitors, number: str) -> None:
     page.get_by_role("button", name="Assign to me").click()
     rita.look("review-case")
     page.fill("input[name=reason]", "The notice is about who can be seen.")
-    page.get_by_role("button", name="Unseal, still blurred").click()
-    page.get_by_role("link", name="Show it clearly").click()
+    for step in ("Show it blurred and grey", "Show it clearly, still grey", "Show it in colour"):
+        page.get_by_role("button", name=step).click()
     page.check("input[name=outcome][value=hide]")
     page.check("input[name=ground][value=terms]")
     page.check("input[name=rule_ids][value='office.terms.consent']")

@@ -3,14 +3,12 @@
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.office import ROOT
+from tests import processes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
 
@@ -21,8 +19,7 @@ def test_the_whole_story_leaves_no_change_without_its_entry(tmp_path: Path) -> N
     environment = {**os.environ, "ASSAY_VAR": str(tmp_path)}
     environment.pop("ASSAY_DATABASE_URL", None)
     for arguments in (["demo"], ["sequencer", "--once"], ["check_log"]):
-        command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+        done = processes.run("manage.py", *arguments, environment=environment, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
     with closing(sqlite3.connect(tmp_path / "assay.sqlite3")) as database:
         assert [json.loads(leaf)["facts"] for (leaf,) in database.execute(UNRECORDED)] == []

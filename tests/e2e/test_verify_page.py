@@ -251,7 +251,7 @@ def test_a_report_is_kept_on_request_and_read_by_link(visitor: Visitors, signed:
     expect(other.page.get_by_text("A report that somebody kept")).to_be_visible()
     other.look("verify-kept")
     other.page.emulate_media(media="print")
-    other.page.screenshot(path="var/screenshots/verify-print.png", full_page=True)
+    other.photograph("verify-print")
 
 
 # --- The fingerprint is the right one ------------------------------------------------------------------------------
