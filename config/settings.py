@@ -103,6 +103,14 @@ ASSAY_C2PA_CHAIN = env.str("ASSAY_C2PA_CHAIN", "")
 ASSAY_C2PA_KEY = _secret("ASSAY_C2PA_KEY")
 ASSAY_OFFICE_NAME = env.str("ASSAY_OFFICE_NAME", "Assay")
 ASSAY_JURISDICTIONS = env.list("ASSAY_JURISDICTIONS", ["EU", "US"])
+# The header in which the office's own proxy says from which country a request comes; empty: nobody's place is known.
+ASSAY_COUNTRY_HEADER = env.str("ASSAY_COUNTRY_HEADER", "")
+# Of so many decisions in a hundred, somebody else decides again without seeing the first answer (policy.quality).
+ASSAY_SECOND_REVIEW_PERCENT = env.int("ASSAY_SECOND_REVIEW_PERCENT", 5, validate=validate.Range(0, 100))
+# The fullest step in which sealed media are ever shown to reviewers; each may choose a softer one (policy.exposure).
+ASSAY_REVIEW_HIGHEST_STEP = env.str(
+    "ASSAY_REVIEW_HIGHEST_STEP", "sound", validate=validate.OneOf(("soft", "grey", "clear", "sound"))
+)
 
 ASSAY_MAX_UPLOAD_BYTES = env.int("ASSAY_MAX_UPLOAD_MB", 512) << 20
 ASSAY_MAX_PIXELS = env.int("ASSAY_MAX_MEGAPIXELS", 100) * 1_000_000
@@ -156,6 +164,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.mfa.RequireSecondFactorMiddleware",
+    "provenance.places.PlaceMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "core.http.ProblemMiddleware",
 ]
@@ -302,6 +311,7 @@ CELERY_BEAT_SCHEDULE = {
     "erasures": {"task": "ledger.complete_erasures", "schedule": 86_400.0},
     "stamps": {"task": "ledger.stamp", "schedule": 3600.0},
     "alarms": {"task": "policy.tell_alarms", "schedule": 60.0},
+    "retention": {"task": "policy.retain", "schedule": crontab(hour=4, minute=23)},  # UTC
     "kept_reports": {"task": "provenance.expire_reports", "schedule": 3600.0},
     "drift": {"task": "detection.watch_drift", "schedule": 3600.0},
     "audit": {"task": "ledger.audit", "schedule": crontab(hour=3, minute=17)},  # UTC
@@ -388,11 +398,19 @@ SPECTACULAR_SETTINGS = {
         "Recipient": "policy.models.Affected",
         "DecisionOutcome": "policy.models.Decision.Outcome",
         "DecisionState": "policy.models.Decision.State",
+        "DecisionGround": "policy.models.Decision.Ground",
+        "BasisGround": "policy.models.ProcessingBasis.Ground",
+        "HashEntryState": "policy.models.HashEntry.State",
         "AppealOutcome": "policy.models.Appeal.Outcome",
         "AppealState": "policy.models.Appeal.State",
+        "OutOfCourtOutcome": "policy.models.OutOfCourt.Outcome",
         "CaseState": "policy.models.Case.State",
         "ConsentState": "policy.models.Consent.State",
         "NoticeState": "policy.models.Notice.State",
+        "NoticeKind": "policy.models.Notice.Kind",
+        "AssetKind": "provenance.models.Asset.Kind",
+        "ConsentPurpose": "policy.models.Purpose",
+        "Place": "policy.rules.JURISDICTIONS.items",
         "ClockState": "policy.models.Clock.State",
         "RunState": "detection.models.Run.State",
         "JobState": "core.models.Job.State",

@@ -5,22 +5,18 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from ledger import vault
 from ledger.events import EventType
-from policy import appeals, consent, learning, notices
+from policy import learning, notices, people
 from policy.models import (
-    Appeal,
     Case,
-    Category,
     Clock,
-    Consent,
     Decision,
     Exemption,
     Export,
     Notice,
-    Purpose,
     StatementOfReasons,
 )
-from policy.rules import JURISDICTIONS
 
 
 class Shape(serializers.Serializer[Any]):
@@ -30,51 +26,31 @@ class Shape(serializers.Serializer[Any]):
 # --- What comes in -------------------------------------------------------------------------------------------------
 
 
-class NoticeRequest(Shape):
-    asset = serializers.UUIDField(required=False, allow_null=True, help_text="A work registered here.")
-    url_or_text = serializers.CharField(
-        required=False, allow_blank=True, max_length=2000, help_text="An address or description. It is never fetched."
-    )
-    file_sha256 = serializers.RegexField(r"^[0-9a-f]{64}$", required=False, allow_blank=True)
-    category = serializers.ChoiceField(choices=Category.choices)
-    jurisdiction = serializers.ChoiceField(choices=list(JURISDICTIONS.items()))
-    statement = serializers.CharField(min_length=10, max_length=5000)
-    name = serializers.CharField(required=False, allow_blank=True, max_length=120)
-    email = serializers.EmailField(required=False, allow_blank=True, max_length=200)
-    good_faith = serializers.BooleanField()
-    as_depicted = serializers.BooleanField(default=False)
-    exemptions = serializers.ListField(child=serializers.ChoiceField(choices=Exemption.choices), required=False)
+class ReplacementRequest(Shape):
+    """A decision; on appeal, the one that takes another's place."""
 
-
-class CompletionRequest(Shape):
-    name = serializers.CharField(required=False, allow_blank=True, max_length=120)
-    email = serializers.EmailField(required=False, allow_blank=True, max_length=200)
-
-
-class DecisionRequest(Shape):
     outcome = serializers.ChoiceField(choices=Decision.Outcome.choices)
     ground = serializers.ChoiceField(choices=Decision.Ground.choices)
     rule_ids = serializers.ListField(child=serializers.CharField(max_length=60), allow_empty=False, max_length=20)
     facts_text = serializers.CharField(min_length=10, max_length=5000)
     explanation = serializers.CharField(min_length=10, max_length=5000)
-
-
-class AppealRequest(Shape):
-    grounds = serializers.CharField(min_length=10, max_length=5000)
-    notice = serializers.CharField(
-        required=False, allow_blank=True, max_length=32, help_text="A notice's number; its PIN goes into Assay-Pin."
+    also = serializers.ListField(
+        child=serializers.ChoiceField(choices=Decision.Outcome.choices), required=False, max_length=2
+    )
+    territory = serializers.ListField(
+        child=serializers.CharField(max_length=8), required=False, max_length=20, help_text="None: everywhere."
+    )
+    ends_at = serializers.DateTimeField(required=False, allow_null=True)
+    exemptions = serializers.ListField(
+        child=serializers.ChoiceField(choices=Exemption.choices), required=False, help_text="Those that were weighed."
     )
 
 
-class AppealDecisionRequest(Shape):
-    outcome = serializers.ChoiceField(choices=Appeal.Outcome.choices)
-    reasons = serializers.CharField(min_length=10, max_length=5000)
-
-
-class ConsentRequest(Shape):
-    name = serializers.CharField(max_length=120)
-    contact = serializers.CharField(required=False, allow_blank=True, max_length=200)
-    purposes = serializers.ListField(child=serializers.ChoiceField(choices=Purpose.choices), allow_empty=False)
+class DecisionRequest(ReplacementRequest):
+    interim = serializers.BooleanField(required=False, help_text="A measure until the case is decided.")
+    version = serializers.IntegerField(
+        min_value=0, max_value=1 << 31, help_text="Of the case as it was read; refused if it changed since."
+    )
 
 
 class ExportRequest(Shape):
@@ -107,49 +83,16 @@ class StatementShape(serializers.ModelSerializer[StatementOfReasons]):
         fields = ["id", "decision", "recipient", "structured", "text", "created_at", "delivered_at"]
 
 
-class NoticeFiledShape(Shape):
-    number = serializers.CharField()
-    pin = serializers.CharField(help_text="Told once: nobody can find it out again.")
-    state = serializers.ChoiceField(choices=Notice.State.choices)
-    missing = serializers.ListField(child=serializers.CharField())
-    clocks = ClockShape(many=True)
-    acknowledgement = serializers.CharField(
-        allow_null=True, help_text="Where the log's promise for this notice is; null while the notice is incomplete."
-    )
-
-
-class NoticeShape(serializers.ModelSerializer[Notice]):
-    """A notice as its filer sees it."""
-
-    contents = serializers.SerializerMethodField()
-    clocks = ClockShape(many=True)
-    statements = StatementShape(many=True)
-    appeals = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Notice
-        fields = [
-            *("number", "state", "category", "jurisdiction", "exemptions", "missing", "created_at"),
-            *("contents", "clocks", "statements", "appeals"),
-        ]
-
-    def get_contents(self, notice: Notice) -> dict[str, str]:
-        return notices.contents(notice)
-
-    def get_appeals(self, notice: Notice) -> list[dict[str, str]]:
-        return [
-            {"id": str(row.pk), "state": row.state, "outcome": row.outcome, "reasons": row.reasons}
-            for row in notice.appeals.all()
-        ]
-
-
 class CaseShape(serializers.ModelSerializer[Case]):
     asset = serializers.UUIDField(source="asset_id", allow_null=True)
     mine = serializers.SerializerMethodField()
 
     class Meta:
         model = Case
-        fields = ["id", "asset", "state", "category", "jurisdictions", "severity", "mine", "created_at", "closed_at"]
+        fields = [
+            *("id", "asset", "state", "category", "jurisdictions", "severity", "version", "mine"),
+            *("created_at", "closed_at"),
+        ]
 
     def get_mine(self, case: Case) -> bool:
         request = self.context.get("request")
@@ -165,15 +108,23 @@ class WaitingShape(Shape):
 
 class DecisionShape(serializers.ModelSerializer[Decision]):
     rule_refs = serializers.JSONField()
+    also = serializers.ListField(child=serializers.CharField())
+    territory = serializers.ListField(child=serializers.CharField())
+    held_for = serializers.SerializerMethodField(help_text="Rules that ask for a second person.")
+    exemptions = serializers.ListField(child=serializers.CharField())
     automated_decision = serializers.CharField(read_only=True)
     actions = serializers.SerializerMethodField()
 
     class Meta:
         model = Decision
         fields = [
-            *("id", "state", "outcome", "ground", "rule_refs", "facts_text", "explanation"),
+            *("id", "state", "outcome", "also", "interim", "territory", "starts_at", "ends_at", "held_for"),
+            *("ground", "rule_refs", "exemptions", "facts_text", "explanation"),
             *("automated_detection", "automated_decision", "actions", "created_at"),
         ]
+
+    def get_held_for(self, decision: Decision) -> list[str]:
+        return [rule["id"] for rule in decision.held_for]
 
     def get_actions(self, decision: Decision) -> list[dict[str, str]]:
         return [{"kind": row.kind, "inverse": row.inverse, "state": row.state} for row in decision.actions.all()]
@@ -214,53 +165,21 @@ class CaseDetailShape(CaseShape):
         return list(AuditedModelShape(learning.audits_of(case), many=True).data)
 
     def get_notices(self, case: Case) -> list[dict[str, Any]]:
-        """The words of each notice, without the name and address of who filed it."""
-        rows = []
-        for notice in case.notices.select_related("filer"):
-            text = notices.contents(notice)
-            rows.append(
-                {
-                    "number": notice.number,
-                    "as_depicted": notice.as_depicted,
-                    "exemptions": notice.exemptions,
-                    "missing": notice.missing,
-                    "statement": text["statement"],
-                    "url_or_text": text["url_or_text"],
-                }
-            )
-        return rows
+        """The words of each notice; the name and address of who filed it are not even opened (R25)."""
+        rows = list(case.notices.select_related("filer").order_by("pk"))
+        known = vault.keys_of(bytes(row.sealed_text) for row in rows)
+        return [_without_filer(row, known) for row in rows]
 
 
-class AppealShape(serializers.ModelSerializer[Appeal]):
-    decision = serializers.UUIDField(source="decision_id")
-    clocks = ClockShape(many=True)
-    grounds = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Appeal
-        fields = ["id", "decision", "role", "state", "outcome", "reasons", "grounds", "clocks", "created_at"]
-
-    def get_grounds(self, appeal: Appeal) -> str:
-        return appeals.grounds_of(appeal, self.context.get("known"))
-
-
-class ConsentShape(serializers.ModelSerializer[Consent]):
-    standing = serializers.SerializerMethodField()
-    purposes = serializers.ListField(child=serializers.CharField())
-
-    class Meta:
-        model = Consent
-        fields = ["id", "state", "standing", "purposes", "created_at", "answered_at"]
-
-    def get_standing(self, row: Consent) -> str:
-        return consent.standing(row)
-
-
-class ConsentAskedShape(ConsentShape):
-    link = serializers.CharField(help_text="Give it to the person. Told once.")
-
-    class Meta(ConsentShape.Meta):
-        fields = [*ConsentShape.Meta.fields, "link"]
+def _without_filer(notice: Notice, known: vault.Keys) -> dict[str, Any]:
+    said = people.unseal(notice.filer.actor, notice.sealed_text, notices.TEXT, known) or {}
+    return {
+        "number": notice.number,
+        "as_depicted": notice.as_depicted,
+        "exemptions": notice.exemptions,
+        "missing": notice.missing,
+        **{name: said.get(name, "") for name in ("statement", "url_or_text")},
+    }
 
 
 class ExportShape(serializers.ModelSerializer[Export]):

@@ -6,16 +6,49 @@ class PolicyConfig(AppConfig):
     name = "policy"
 
     def ready(self) -> None:
+        from core.health import register as register_check
         from core.storage import register_references
+        from detection.permission import register_permission
 
         # They register what they do.
-        from policy import checks, consent, data_rights, exports, flags, learning, operators, pipeline, statements  # noqa: F401
-        from provenance.restriction import register_blocklist, register_copy_watch
+        from policy import (  # noqa: F401
+            attachments,
+            bases,
+            breaches,
+            checks,
+            consent,
+            counter_notices,
+            data_rights,
+            deliveries,
+            exports,
+            flags,
+            hashlist,
+            learning,
+            letters,
+            misuse,
+            operators,
+            pipeline,
+            rules,
+            statements,
+            suspensions,
+        )
+        from provenance.restriction import (
+            register_blocklist,
+            register_copy_watch,
+            register_hash_list,
+            register_upload_refusal,
+        )
 
         register_references(exports.stored_keys)
+        register_references(attachments.stored_keys)
         register_blocklist(consent.leave_out_withheld)
         register_blocklist(flags.leave_out_copies)
         register_copy_watch(flags.flag_copy)
+        register_hash_list(hashlist.blocked)
+        register_upload_refusal(suspensions.refuse_upload)
+        register_permission(bases.permission)
+        register_check(bases.check)
+        register_check(rules.check, costly=True)
         learning.register()
         _regulate()
         _reconcile()
@@ -47,9 +80,22 @@ def _regulate() -> None:
 
 def _reconcile() -> None:
     from ledger.reconciliation import register
-    from policy import reconciliation
+    from policy import (
+        reconciliation,
+        reconciliation_appeals,
+        reconciliation_notices,
+        reconciliation_rights,
+        reconciliation_rules,
+        reconciliation_sanctions,
+    )
 
     register("answers", reconciliation.answers)
     register("cases", reconciliation.cases)
     register("decisions", reconciliation.decisions)
-    register("rights", reconciliation.rights)
+    register("appeals", reconciliation_appeals.appeals)
+    register("notices", reconciliation_notices.notices)
+    register("sanctions", reconciliation_sanctions.sanctions)
+    register("desk", reconciliation.desk)
+    register("rights", reconciliation_rights.rights)
+    register("packs", reconciliation_rules.packs)
+    register("deadlines", reconciliation_rules.deadlines)

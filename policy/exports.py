@@ -16,14 +16,16 @@ from django.db.models import QuerySet, prefetch_related_objects
 from accounts.models import Role, User
 from core import storage
 from core.canonical import Json
-from core.problems import Forbidden, NotFound
+from core.problems import Conflict, NotFound
 from ledger import log, reading, vault
 from ledger.bundle import write_bundle
 from ledger.events import EventType
 from ledger.log import Sealed
 from ledger.models import Checkpoint, Entry
 from ledger.receipts import Disclosure, disclosures_for
-from policy.models import Case, Category, Export
+from policy import authority
+from policy.authority import Act
+from policy.models import Case, Export
 from policy.notices import refuse_fields
 
 MAX_ENTRIES = 50_000
@@ -50,8 +52,7 @@ def make_export(
 
     Raises Forbidden for anybody but a regulator, Problem with `errors`, Problem when there is nothing or too much.
     """
-    if not user.has_role(Role.REGULATOR):
-        raise Forbidden("Exports are made by regulators.", code="export.role")
+    authority.may(user, Act.MAKE_EXPORT)
     _check(purpose, types, since, until)
     # With witnesses, one that reaches the quorum: a regulator with a policy of their own would refuse any other.
     checkpoint = reading.latest_cosigned() or reading.latest_checkpoint()
@@ -119,7 +120,7 @@ def _scope(size: int, since: dt.datetime | None, until: dt.datetime | None, type
 
 def _disclosures(rows: Iterable[Entry]) -> dict[int, list[Disclosure]]:
     """What this audience may see of the entries, by index. Cases about children stay sealed (I24)."""
-    of_children = {case.object for case in Case.objects.filter(category=Category.CHILD_SAFETY)}
+    of_children = {case.object for case in Case.objects.filter(minor=True)}
     chosen = [row for row in rows if row.type in DISCLOSED and reading.content(row)["object"] not in of_children]
     prefetch_related_objects(chosen, "sections")
     known = vault.keys_of(bytes(section.ciphertext) for row in chosen for section in row.sections.all())
@@ -152,6 +153,12 @@ def open_export(export: Export, user: User) -> IO[bytes]:
     """The bundle's bytes, for the regulator who made it; each opening is recorded. The caller closes the file."""
     if export.user_id != user.pk or not user.has_role(Role.REGULATOR):
         raise NotFound("export")
+    if not export.key:
+        raise Conflict(
+            "This bundle was kept for its time and is gone. Its digest stays on record.",
+            code="export.past",
+            next_step="Make a new bundle of the same query.",
+        )
     with transaction.atomic():
         _audit(user, f"export:{export.pk}", {"read": "export"}, export.purpose)
     return storage.open_file(export.key)
@@ -168,8 +175,7 @@ def query_entries(
     purpose: str = "",
 ) -> list[dict[str, Any]]:
     """Signed entries after an index and in [since, until), for a regulator or operator: leaves only. Recorded."""
-    if not user.has_role(Role.REGULATOR, Role.OPERATOR):
-        raise Forbidden("The audit log is read by regulators and operators.", code="audit.role")
+    authority.may(user, Act.READ_LOG)
     signed = _scope(reading.signed_size(), since, until, types)
     rows = list(signed.filter(sequence__index__gt=after)[: min(limit, reading.MAX_PAGE)])
     with transaction.atomic():
@@ -193,4 +199,4 @@ def _audit(user: User, object: str, facts: dict[str, Json], purpose: str) -> Non
 
 def stored_keys() -> Iterable[str]:
     """Storage keys that export rows name."""
-    return Export.objects.values_list("key", flat=True).iterator()
+    return Export.objects.exclude(key="").values_list("key", flat=True).iterator()

@@ -15,8 +15,8 @@ from detection.detectors import Answer, Question
 from detection.models import Audit, Claim, Finding, Label, ModelVersion
 from detection.registry import DetectorInfo
 from ledger.models import Entry
-from policy import cases, consent
-from policy.models import Appeal, Case, Category, Consent, Decision, Purpose
+from policy import bases, cases, consent
+from policy.models import Appeal, Case, Category, Decision, Purpose
 from provenance.models import Asset
 from provenance.vocabulary import Training
 
@@ -35,28 +35,25 @@ def register() -> None:
 
 
 def basis_of(asset: Asset) -> str:
-    """What allows training with the work now: the owner, and everybody shown (purpose “train”). "" if anything is
-    missing.
+    """What allows training with the work now: the owner, and everybody shown (purpose “train”) or another recorded
+    basis. "" if anything is missing.
 
-    An answer about other bytes, a withdrawn one and a refused one allow nothing; nor does a work that is hidden.
+    An answer about other bytes, a withdrawn one and a refused one allow nothing; nor does a work that is hidden, or one
+    made from a work in which somebody said no.
     """
     if asset.training != Training.ALLOWED or asset.is_hidden or consent.is_withheld(asset):
         return ""
-    given = []
-    for depiction in asset.depictions.prefetch_related("consents"):
-        found = [one for one in depiction.consents.all() if _allows(one)]
-        if not found:
-            return ""
-        given.append(str(found[0].pk))
-    if not given:
+    recorded, refused = bases.recorded_for(asset, Purpose.TRAIN)
+    if refused:
+        return ""
+    if not asset.depictions.exists():
         return f"owner:{asset.pk}"
-    if len(given) == 1:
+    given = sorted(str(one.pk) for one in bases.allowing(asset, Purpose.TRAIN))
+    if len(given) > 1:
+        return f"consents:{hashlib.sha256(' '.join(given).encode()).hexdigest()[:40]}"
+    if given:
         return f"consent:{given[0]}"
-    return f"consents:{hashlib.sha256(' '.join(sorted(given)).encode()).hexdigest()[:40]}"
-
-
-def _allows(one: Consent) -> bool:
-    return Purpose.TRAIN in one.purposes and consent.standing(one) == Consent.State.GIVEN
+    return f"basis:{recorded[0].pk}" if recorded else ""
 
 
 # --- From cases to labels --------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class PersonalField:
     erased: str
 
 
-_CASE_LIFE = "while the case and the time to appeal run; then on request"
+_CASE_LIFE = "while the case and the time to appeal run, then as long as rule office.terms.keep_contact says"
 _ACCOUNT_LIFE = "while the account exists"
 _ANSWER = "to answer a notice and to hear an appeal"
 _DUTY = "(c) legal obligation"
@@ -46,6 +46,7 @@ PERSONAL: dict[str, PersonalField] = {
     "policy.Notice.account": PersonalField("to keep parties from judging", _DUTY, _CASE_LIFE, KEPT),
     "policy.Notice.sealed_text": PersonalField(_ANSWER, _DUTY, _CASE_LIFE, KEY),
     "policy.Notice.file_sha256": PersonalField("to find the reported file", _DUTY, _CASE_LIFE, BLANK),
+    "policy.Notice.unfounded_by": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
     "policy.Notice.pin_hash": PersonalField("to let the filer come back", _DUTY, _CASE_LIFE, KEPT),
     "policy.Case.assigned_to": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
     "policy.Decision.decider": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
@@ -145,6 +146,23 @@ PERSONAL: dict[str, PersonalField] = {
     ),
 }
 
+# What people gave this office themselves: what they may take along (GDPR 20).
+GIVEN: frozenset[str] = frozenset(
+    {
+        "policy.Person.sealed_contact",
+        "policy.Notice.sealed_text",
+        "policy.Notice.file_sha256",
+        "policy.Appeal.sealed_grounds",
+        "policy.AppealMessage.sealed_text",
+        "policy.CounterNotice.sealed_fields",
+        "policy.Attachment.sealed_name",
+        "policy.DataRequest.sealed_text",
+        "accounts.User.email",
+        "accounts.User.name",
+        "provenance.Asset.title",
+    }
+)
+
 # Outside the database, so outside the two lists: what is kept there, how long, and what erasing does about it.
 ELSEWHERE: dict[str, str] = {
     "mail that was sent": "An address and a sentence, at the mail server and the recipient; not reached by erasing.",
@@ -182,11 +200,13 @@ NOT_PERSONAL: dict[str, str] = {
     "policy.Notice.jurisdiction": "enumeration",
     "policy.Notice.exemptions": "enumeration",
     "policy.Notice.missing": "enumeration",
+    "policy.Notice.client_key": "digest of a key that a program chose",
     "policy.Flag.notice": "says that there is a notice, not whose",
     "policy.Flag.reason": "one of the office's own sentences",
     "policy.Decision.rule_refs": "rules",
     "policy.Decision.facts_text": "checked: no address, number or name of the people in the case",
     "policy.Decision.explanation": "checked: no address, number or name of the people in the case",
+    "policy.Decision.returned_because": "checked: no address, number or name of the people in the case",
     "policy.Action.kind": "enumeration",
     "policy.Action.inverse": "enumeration",
     "policy.Action.pre_image": "enumeration and the office's own label",

@@ -19,6 +19,7 @@ from core.models import Job
 from core.problems import Problem
 from detection import examination, registry
 from detection.models import Finding, Run
+from policy import signals
 from policy.flags import raise_flag
 from policy.models import Clock, Flag, PipelineStep
 from provenance.models import Asset
@@ -88,11 +89,16 @@ def _raise_flags(asset: Asset, job: Job | None) -> None:
         raise_flag(asset, Flag.Origin.DECLARED_SYNTHETIC)
 
 
+def _note_signals(asset: Asset, job: Job | None) -> None:
+    signals.file_says(asset)
+
+
 def _steps() -> list[Step]:
-    quick = [info.name for info in registry.all_detectors() if not info.is_slow]
+    quick = [about.name for about in registry.abouts() if about.queue != jobs.INFER]
     return [
         *(Step(f"examine:{name}", 1, _examine(name)) for name in quick),
         Step("request_examination", 1, _request_slow_ones),
+        Step("note_signals", 1, _note_signals),
         Step("raise_flags", 1, _raise_flags, after=("examine:declared",)),
     ]
 

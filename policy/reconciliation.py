@@ -1,60 +1,77 @@
-"""Consent, cases, decisions, appeals and rights, and what the log says about them (`ledger.reconciliation`)."""
+"""Consent, cases and decisions, and what the log says about them (`ledger.reconciliation`)."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from ledger.events import EventType
 from ledger.reconciliation import Said, compare, leaves, states
-from policy import consent
+from policy import bases, consent, roster
 from policy.models import (
     Action,
-    Appeal,
     Case,
     Consent,
     ConsentEvent,
-    DataRequest,
     Decision,
+    DeclaredConflict,
     Depiction,
-    Export,
     Flag,
-    Hold,
     MediaView,
     Notice,
+    ProcessingBasis,
+    Recusal,
+    ReviewerProfile,
+    SecondReview,
+    Signal,
     StatementOfReasons,
 )
 
-_ASKED_OR_ANSWERED = {
-    Consent.State.REQUESTED: EventType.CONSENT_REQUESTED,
-    Consent.State.GIVEN: EventType.CONSENT_GIVEN,
-    Consent.State.REFUSED: EventType.CONSENT_REFUSED,
-    Consent.State.WITHDRAWN: EventType.CONSENT_WITHDRAWN,
-}
-_DATA_REQUEST = {
-    DataRequest.Kind.ACCESS: EventType.DATA_ACCESSED,
-    DataRequest.Kind.ERASE: EventType.ERASURE_REQUESTED,
-}
 _CASE = {
     EventType.CASE_OPENED: Case.State.OPEN,
     EventType.DECISION_MADE: Case.State.DECIDED,
+    EventType.DECISION_PROPOSED: Case.State.PROPOSED,
+    EventType.DECISION_RETURNED: Case.State.IN_REVIEW,
+    EventType.DECISION_WITHDRAWN: Case.State.IN_REVIEW,
     EventType.CASE_CLOSED: Case.State.CLOSED,
     EventType.CASE_REOPENED: Case.State.REOPENED,
 }
-_ASSIGNED = {"taken": Case.State.IN_REVIEW, "released": Case.State.OPEN}
+_HANDS = {
+    "taken": Case.State.IN_REVIEW,
+    "released": Case.State.OPEN,
+    "taken_back": Case.State.OPEN,
+    "asked": Case.State.AWAITING_INFO,
+    "answered": Case.State.IN_REVIEW,
+    "lapsed": Case.State.IN_REVIEW,
+}
 
 
 def answers() -> Iterator[str]:
-    """Every answer about consent has its entry, and the state of a consent follows from its answers."""
+    """Every answer about consent has its entry, and the state of a consent, and what stands of it, follow from its
+    answers. Every signal and every other basis has its entry.
+    """
     yield from compare(Depiction.objects.all(), lambda row: Said(EventType.CONSENT_REQUESTED, f"asset:{row.asset_id}"))
     yield from compare(ConsentEvent.objects.select_related("consent__depiction"), _answered)
     for row in Consent.objects.prefetch_related("events").order_by("pk").iterator(1000):
-        if consent.fold(event.kind for event in row.events.all()) != row.state:
-            yield f"consent {row.pk} is “{row.state}”, which does not follow from its answers"
+        folded = consent.fold(row.purposes, ((event.kind, event.purposes) for event in row.events.all()))
+        if (folded.state, list(folded.granted)) != (row.state, row.granted):
+            yield f"consent {row.pk} is “{row.state}” for {row.granted}, which does not follow from its answers"
+    yield from compare(Signal.objects.all(), lambda row: Said(EventType.SIGNAL_SEEN, None, {"value": row.value}))
+    yield from compare(ProcessingBasis.objects.all(), _based)
+    withdrawn = {leaf["facts"]["basis"]: "withdrawn" for leaf in leaves(EventType.BASIS_WITHDRAWN)}
+    recorded: Any = ProcessingBasis.objects.order_by("pk").values_list("pk", "withdrawn_at").iterator()
+    rows = ((str(pk), "withdrawn" if at else "recorded") for pk, at in recorded)
+    yield from states("the state of basis", rows, withdrawn, "recorded")
 
 
 def _answered(event: ConsentEvent) -> Said:
-    facts = {"signed_sha256": event.signed_sha256, "manifest_sha256": event.manifest_sha256}
-    kind = _ASKED_OR_ANSWERED[Consent.State(event.kind)]
-    return Said(kind, f"asset:{event.consent.depiction.asset_id}", facts)
+    facts: dict[str, Any] = {"signed_sha256": event.signed_sha256, "manifest_sha256": event.manifest_sha256}
+    if event.purposes:  # none in rows older than the field
+        facts["purposes"] = event.purposes
+    return Said(consent.EVENTS[event.kind], f"asset:{event.consent.depiction.asset_id}", facts)
+
+
+def _based(row: ProcessingBasis) -> Said:
+    return Said(EventType.BASIS_RECORDED, facts=bases.facts_of(row))
 
 
 def cases() -> Iterator[str]:
@@ -63,7 +80,7 @@ def cases() -> Iterator[str]:
     yield from compare(opened, lambda row: Said(EventType.CASE_OPENED, row.object, {"category": row.category}))
     yield from compare(Notice.objects.all(), _filed)
     yield from compare(Flag.objects.all(), _raised)
-    yield from compare(MediaView.objects.all(), lambda row: Said(EventType.MEDIA_VIEWED, f"case:{row.case_id}"))
+    yield from compare(MediaView.objects.all(), _viewed)
     rows = Case.objects.order_by("pk").values_list("pk", "state").iterator()
     yield from states("the state of", ((f"case:{pk}", state) for pk, state in rows), _case_states())
     settled = {ref: leaf["facts"]["state"] for leaf in leaves(EventType.FLAG_SETTLED) for ref in leaf["refs"][:1]}
@@ -77,27 +94,57 @@ def _filed(notice: Notice) -> Said:
     return Said(EventType.NOTICE_FILED, facts=facts)
 
 
+def _viewed(view: MediaView) -> Said:
+    # Rows older than the steps count nothing, and their entries say nothing of it.
+    facts = {"step": view.step, "points": view.points} if view.points else {}
+    return Said(EventType.MEDIA_VIEWED, f"case:{view.case_id}", facts)
+
+
 def _raised(flag: Flag) -> Said:
     return Said(EventType.FLAG_RAISED, f"asset:{flag.asset_id}", {"origin": flag.origin})
 
 
 def _case_states() -> dict[str, str]:
     last: dict[str, str] = {}
-    for leaf in leaves(*_CASE, EventType.CASE_ASSIGNED):
-        kind = EventType(leaf["type"])
-        last[leaf["object"]] = _CASE[kind] if kind in _CASE else _ASSIGNED[leaf["facts"]["how"]]
+    for leaf in leaves(*_CASE, EventType.CASE_ASSIGNED, EventType.CASE_WAITING, EventType.CASE_RECUSED):
+        kind, facts = EventType(leaf["type"]), leaf["facts"]
+        if kind == EventType.CASE_RECUSED:
+            last |= {leaf["object"]: Case.State.OPEN} if facts["held"] else {}
+        elif not facts.get("interim"):  # a measure leaves the case in review
+            last[leaf["object"]] = _CASE[kind] if kind in _CASE else _HANDS[facts["how"]]
     return last
 
 
+def desk() -> Iterator[str]:
+    """Every profile, conflict, case given back and second answer has its entry, and says what the newest one says."""
+    profiles = ReviewerProfile.objects.all()
+    yield from compare(profiles, lambda row: Said(EventType.REVIEWER_CHANGED, f"reviewer:{row.pk}"))
+    newest = {leaf["object"]: _entered(leaf["facts"]) for leaf in leaves(EventType.REVIEWER_CHANGED)}
+    yield from states(
+        "the roster's", ((f"reviewer:{row.pk}", _entered(roster.facts_of(row))) for row in profiles), newest
+    )
+    yield from compare(
+        DeclaredConflict.objects.all(), lambda row: Said(EventType.CONFLICT_DECLARED, f"conflict:{row.pk}")
+    )
+    yield from compare(Recusal.objects.all(), lambda row: Said(EventType.CASE_RECUSED, f"case:{row.case_id}"))
+    answers = {
+        leaf["facts"]["decision"]: leaf["facts"]["outcome"]
+        for leaf in leaves(EventType.DECISION_REVIEWED_AGAIN)
+        if leaf["facts"]["how"] == "answered"
+    }
+    again = SecondReview.objects.order_by("pk").values_list("decision_id", "outcome").iterator()
+    yield from states("the second answer to", ((str(pk), outcome) for pk, outcome in again), answers, "")
+
+
+def _entered(facts: Any) -> str:
+    return json.dumps({name: value for name, value in facts.items() if name != "actor"}, sort_keys=True)
+
+
 def decisions() -> Iterator[str]:
-    """Every decision, what it did and why, and every appeal has its entry and says the same."""
+    """Every decision, and what it did and why, has its entry and says the same."""
     yield from compare(Decision.objects.all(), _decided)
     yield from compare(StatementOfReasons.objects.all(), _explained)
     yield from compare(Action.objects.select_related("decision__case"), _executed)
-    yield from compare(Appeal.objects.all(), _appealed)
-    outcomes = {leaf["facts"]["appeal"]: leaf["facts"]["outcome"] for leaf in leaves(EventType.APPEAL_DECIDED)}
-    rows = Appeal.objects.order_by("pk").values_list("pk", "outcome").iterator()
-    yield from states("the outcome of appeal", ((str(pk), outcome) for pk, outcome in rows), outcomes, "")
     undone = {(leaf["facts"]["decision"], leaf["facts"]["kind"]) for leaf in leaves(EventType.ACTION_REVERSED)}
     for pk, decision, kind, state in Action.objects.values_list("pk", "decision_id", "kind", "state").iterator():
         if ((str(decision), kind) in undone) != (state == Action.State.REVERSED):
@@ -111,44 +158,20 @@ def _decided(decision: Decision) -> Said:
         "ground": decision.ground,
         "rules": [rule["id"] for rule in decision.rule_refs],
         "automated_detection": decision.automated_detection,
+        # What is empty is not in the entries of decisions older than these fields.
+        **{name: value for name in ("also", "territory", "interim") if (value := getattr(decision, name))},
     }
-    return Said(EventType.DECISION_MADE, f"case:{decision.case_id}", facts)
+    proposed = decision.state in (Decision.State.HELD, Decision.State.RETURNED, Decision.State.WITHDRAWN)
+    kind = EventType.DECISION_PROPOSED if proposed else EventType.DECISION_MADE
+    return Said(kind, f"case:{decision.case_id}", facts)
 
 
 def _explained(statement: StatementOfReasons) -> Said:
-    return Said(EventType.DECISION_MADE, facts={"decision": str(statement.decision_id)})
+    kind = EventType.STATEMENT_CORRECTED if statement.corrects_id else EventType.DECISION_MADE
+    return Said(kind, facts={"decision": str(statement.decision_id)})
 
 
 def _executed(action: Action) -> Said:
     facts = {"kind": action.kind, "inverse": action.inverse, "decision": str(action.decision_id)}
-    return Said(EventType.ACTION_EXECUTED, f"asset:{action.decision.case.asset_id}", facts)
-
-
-def _appealed(appeal: Appeal) -> Said:
-    facts = {"decision": str(appeal.decision_id), "appeal": str(appeal.pk), "by": appeal.role}
-    return Said(EventType.APPEAL_FILED, facts=facts)
-
-
-def rights() -> Iterator[str]:
-    """Every request about one's own data, hold and export has its entry."""
-    yield from compare(DataRequest.objects.all(), _requested)
-    yield from compare(Hold.objects.all(), _held)
-    yield from compare(Export.objects.all(), _exported)
-    released = {leaf["object"]: "released" for leaf in leaves(EventType.HOLD_RELEASED)}
-    holds: Any = Hold.objects.order_by("pk").values_list("pk", "released_at").iterator()
-    rows = ((f"hold:{pk}", "released" if at else "held") for pk, at in holds)
-    yield from states("the state of", rows, released, "held")
-
-
-def _requested(request: DataRequest) -> Said:
-    return Said(_DATA_REQUEST[DataRequest.Kind(request.kind)])
-
-
-def _held(hold: Hold) -> Said:
-    facts = {"basis": hold.basis, "review_date": hold.review_date.isoformat()}
-    return Said(EventType.HOLD_PLACED, f"hold:{hold.pk}", facts)
-
-
-def _exported(export: Export) -> Said:
-    facts = {"sha256": export.sha256, "entries": export.entries, "size": export.tree_size, "types": export.types}
-    return Said(EventType.EXPORT_MADE, f"export:{export.pk}", facts)
+    kind = EventType.ACTION_PLANNED if action.planned_for else EventType.ACTION_EXECUTED
+    return Said(kind, f"asset:{action.decision.case.asset_id}", facts)

@@ -1,15 +1,58 @@
 """Celery's doors into this room: what beat has done once a minute."""
 
+from typing import Final
+
 from celery import shared_task
 
-from policy import clocks, operators
+from core import beat
+from policy import (
+    appeal_dialogue,
+    cases,
+    clocks,
+    consent,
+    counter_notices,
+    data_answers,
+    decisions,
+    hashlist,
+    misuse,
+    operators,
+    out_of_court,
+    removals,
+    retained,
+    suspensions,
+)
+
+# A statute's days end in some of these: none waits for a fault in another.
+MINUTE: Final = (
+    clocks.reach_pending,
+    clocks.miss,
+    clocks.lapse,
+    clocks.close_windows,
+    cases.stop_waiting,
+    consent.expire,
+    appeal_dialogue.lapse,
+    out_of_court.finalise,
+    counter_notices.restore_due,
+    misuse.run_out,
+    decisions.expire,
+    suspensions.run_out,
+    removals.run,
+    hashlist.tidy,
+    data_answers.settle,
+    operators.tell_of_duties,
+)
 
 
 @shared_task(name="policy.strike", ignore_result=True, expires=50)
 def strike() -> None:
-    clocks.strike()
+    beat.every(*MINUTE)
 
 
 @shared_task(name="policy.tell_alarms", ignore_result=True, expires=50)
 def tell_alarms() -> None:
     operators.tell_of_alarms()
+
+
+@shared_task(name="policy.retain", ignore_result=True, expires=3600)
+def retain() -> None:
+    retained.daily()

@@ -14,7 +14,7 @@ from detection.shown import runs_of
 from ledger.receipts import receipt_for
 from policy import consent
 from policy.models import Case
-from provenance import manifests
+from provenance import manifests, places
 from provenance.delivery import Viewer, deliver, refusal, stored
 from provenance.media import PNG
 from provenance.models import Asset, Rendition
@@ -36,12 +36,13 @@ def asset_for(request: HttpRequest, pk: UUID) -> Asset:
 
 
 def is_sealed(asset: Asset) -> bool:
-    """Whether its media is blurred until a viewer asks for it: restricted, reported as harming a body or a child, or
-    withheld by a person shown. Any other report must not dim an honest maker's work before a person has looked at it.
+    """Whether its media is blurred until a viewer asks for it: restricted, reported as harming a body or a child,
+    withheld by a person shown, or not shown in a place where the viewer may be. Any other report must not dim an
+    honest maker's work before a person has looked at it.
     """
     restricted = asset.restriction in (Asset.Restriction.AGE_RESTRICTED, Asset.Restriction.HIDDEN)
     grave = Case.objects.filter(asset=asset, state__in=Case.UNDECIDED, severity__gte=GRAVE)
-    return restricted or grave.exists() or consent.is_withheld(asset)
+    return restricted or places.may_be_among(asset.hidden_in) or grave.exists() or consent.is_withheld(asset)
 
 
 def refusal_to_show(asset: Asset, viewer: Viewer) -> str:

@@ -12,8 +12,12 @@ from accounts.models import REVIEWERS, Role, User
 from core.models import Job
 from core.problems import NotFound
 from ledger import alarms
-from policy.models import Appeal, Case
+from policy import misuse, queue, suspensions
+from policy.authority import ACTS, Act
+from policy.models import Appeal, Case, Misuse, Suspension
 from provenance.models import Asset
+from web import operations
+from web.operations import card
 
 
 @require_safe
@@ -21,39 +25,52 @@ from provenance.models import Asset
 def desk(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     found = alarms.open_alarms() if user.has_role(Role.OPERATOR) else []
-    return render(request, "web/desk.html", {"person": user, "cards": list(_cards(user)), "alarms": found})
+    context = {"person": user, "cards": list(_cards(user)), "alarms": found, **_record(user)}
+    return render(request, "web/desk.html", context)
+
+
+def _record(user: User) -> dict[str, object]:
+    """What was decided about this person's works, what counts against them and until when."""
+    told = user.statements.filter(corrected_by=None).select_related("decision__case__asset").order_by("-pk")
+    suspended = user.suspensions.filter(state=Suspension.State.ACTIVE).order_by("until")
+    judged = user.misuses.filter(state__in=(Misuse.State.WARNED, Misuse.State.SUSPENDED)).order_by("-pk")
+    return {
+        "told": told[:20],
+        "strikes": suspensions.strikes(user),
+        "suspended": suspended,
+        "misuse": [(row, misuse.reasons(row)) for row in judged],
+    }
 
 
 def _cards(user: User) -> list[dict[str, object]]:
     """What waits for this person, most urgent first. number: how many, None where counting says nothing."""
     cards: list[dict[str, object]] = []
     if user.has_role(*REVIEWERS):
-        waiting = Case.objects.filter(state__in=Case.WAITING).count()
+        waiting = queue.waiting(user).filter(assigned_to=None)[: queue.DEPTH].count()
         mine = Case.objects.filter(assigned_to=user, state=Case.State.IN_REVIEW).count()
-        appeals = Appeal.objects.filter(state=Appeal.State.FILED).exclude(decision__decider=user).count()
+        filed = Appeal.objects.filter(state=Appeal.State.FILED, decision__case__minor=False)
+        appeals = filed.exclude(decision__decider=user).count()
         cards += [
-            _card("scale", "Review desk", "/review/", waiting, "cases wait for a reviewer"),
-            _card("eye", "My cases", "/review/", mine, "cases you have opened"),
-            _card("book", "Appeals", "/appeals/", appeals, "appeals you may decide"),
+            card("scale", "Review desk", "/review/", waiting, "cases you may take"),
+            card("eye", "My cases", "/review/", mine, "cases you have opened"),
+            card("book", "Appeals", "/appeals/", appeals, "appeals you may decide"),
         ]
     if user.has_role(Role.CREATOR):
         works = Asset.objects.filter(owner=user)
         flagged = Case.objects.filter(asset__owner=user, state__in=Case.UNDECIDED).values("asset").distinct().count()
-        cards.append(_card("image", "Studio", "/studio/", works.count(), "works you registered"))
-        cards.append(_card("plus", "Register a work", "/studio/new/", None, "Sign a photograph or video."))
+        cards.append(card("image", "Studio", "/studio/", works.count(), "works you registered"))
+        cards.append(card("plus", "Register a work", "/studio/new/", None, "Sign a photograph or video."))
         if flagged:
-            cards.append(_card("flag", "Under review", "/studio/", flagged, "of your works are being looked at"))
+            cards.append(card("flag", "Under review", "/studio/", flagged, "of your works are being looked at"))
     if user.has_role(Role.REGULATOR, Role.OPERATOR):
-        cards.append(_card("tree", "Audit log", "/regulator/", None, "Query the log and take a verifiable export."))
-    cards.append(_card("key", "Machine tokens", "/tokens/", user.auth_token_set.count(), "tokens of yours"))
+        cards.append(card("tree", "Audit log", "/regulator/", None, "Query the log and take a verifiable export."))
+    if user.has_role(*ACTS[Act.ANSWER_DATA_REQUEST].roles):
+        cards += operations.cards()
+    cards.append(card("key", "Machine tokens", "/tokens/", user.auth_token_set.count(), "tokens of yours"))
     cards.append(
-        _card("shield", "Sign-in and security", "/account/2fa/", None, "Second factor, passkeys, recovery codes.")
+        card("shield", "Sign-in and security", "/account/2fa/", None, "Second factor, passkeys, recovery codes.")
     )
     return cards
-
-
-def _card(icon: str, title: str, path: str, number: int | None, words: str) -> dict[str, object]:
-    return {"icon": icon, "title": title, "path": path, "number": number, "words": words}
 
 
 @require_safe

@@ -76,6 +76,7 @@ def robots(request: HttpRequest) -> HttpResponse:
         "consent",
         "notice",
         "my-data",
+        "operations",
         "tokens",
         "verify",  # each report reads the file again
     )

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from core.problems import NotFound
 from core.storage import open_file
@@ -13,6 +13,7 @@ from provenance.delivery import GUARD, name_of, stored
 from provenance.models import Asset, Rendition
 
 VEIL_WIDTH = 20  # pixels: colours and rough shapes, no face, no text
+SOFTNESS = 24  # the blur's radius as a part of the width: a figure can be told, a face cannot
 
 
 def picture(asset: Asset, *roles: str) -> HttpResponseBase:
@@ -23,18 +24,55 @@ def picture(asset: Asset, *roles: str) -> HttpResponseBase:
 
 def veil(asset: Asset) -> HttpResponseBase:
     """The preview reduced to a few pixels, so that what is sealed does not even reach the reviewer's browser."""
-    drawn = _veiled(_rendition(asset, (Rendition.Role.PREVIEW,)).key)
-    return _closed(HttpResponse(drawn, content_type="image/png", headers=GUARD))
+    return _drawn(_veiled(_rendition(asset, (Rendition.Role.PREVIEW,)).key))
+
+
+def softened(asset: Asset) -> HttpResponseBase:
+    """The preview, blurred and grey."""
+    return _drawn(_softened(_rendition(asset, (Rendition.Role.PREVIEW,)).key))
+
+
+def greyed(asset: Asset) -> HttpResponseBase:
+    """The preview without colour."""
+    return _drawn(_greyed(_rendition(asset, (Rendition.Role.PREVIEW,)).key))
+
+
+def closed(key: str, media_type: str, filename: str) -> HttpResponseBase:
+    """A stored file that no browser keeps."""
+    return _closed(stored(key, media_type, filename))
 
 
 @lru_cache(maxsize=256)
 def _veiled(key: str) -> bytes:
+    image = _preview(key)
+    return _png(image.resize((VEIL_WIDTH, max(1, round(VEIL_WIDTH * image.height / image.width)))))
+
+
+@lru_cache(maxsize=32)
+def _softened(key: str) -> bytes:
+    image = _preview(key).convert("L")
+    return _png(image.filter(ImageFilter.GaussianBlur(max(2, image.width // SOFTNESS))))
+
+
+@lru_cache(maxsize=32)
+def _greyed(key: str) -> bytes:
+    return _png(_preview(key).convert("L"))
+
+
+def _preview(key: str) -> Image.Image:
     # The preview was drawn by this office from decoded pixels: it is the one media file that is safe to decode here.
     with open_file(key) as file, Image.open(file) as image:
-        small = image.convert("RGB").resize((VEIL_WIDTH, max(1, round(VEIL_WIDTH * image.height / image.width))))
+        return image.convert("RGB")
+
+
+def _png(image: Image.Image) -> bytes:
     out = io.BytesIO()
-    small.save(out, "PNG")
+    image.save(out, "PNG")
     return out.getvalue()
+
+
+def _drawn(data: bytes) -> HttpResponseBase:
+    return _closed(HttpResponse(data, content_type="image/png", headers=GUARD))
 
 
 def _rendition(asset: Asset, roles: tuple[str, ...]) -> Rendition:

@@ -80,6 +80,7 @@ _SAME = {
     "audit": "forbidden",
     "detection": "media",
     "file": "media",
+    "attachment": "media",
     "label": "request",
     "training": "model",
     "federation": "model",
@@ -97,11 +98,13 @@ GENERAL = Group(
 _PROCESS = frozenset(
     {
         "appeal",
+        "basis",
         "case",
         "consent",
         "decision",
         "notice",
         "pin",
+        "processing",
         "flag",
         "rule",
         "rules",
@@ -109,7 +112,21 @@ _PROCESS = frozenset(
         "export",
         "data",
         "hold",
+        "interim",
         "log",
+        "account",
+        "breach",
+        "clock",
+        "counter_notice",
+        "flagger",
+        "hash",
+        "hash_list",
+        "misuse",
+        "quality",
+        "removal",
+        "reviewer",
+        "statement",
+        "suspension",
     }
 )
 

@@ -17,11 +17,12 @@ from core.problems import NotFound, Problem
 from ledger import custody
 from ledger.events import EventType
 from policy import exports
+from policy.authority import ACTS, Act
 from policy.models import Export
 from web.forms_process import LogQueryForm, PurposeForm, onto
 
-readers = role_required(Role.REGULATOR, Role.OPERATOR)
-regulators = role_required(Role.REGULATOR)
+readers = role_required(*ACTS[Act.READ_LOG].roles)
+regulators = role_required(*ACTS[Act.MAKE_EXPORT].roles)
 _PURPOSE = "audit_purpose"
 PAGE = 50
 COMMANDS = """python3 -m venv verify && verify/bin/pip install pynacl

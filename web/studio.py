@@ -131,8 +131,9 @@ def _still(asset: Asset) -> dict[str, Any]:
         "sealed": is_sealed(asset),
         "people": people_shown(asset, names=True),
         "cases": Case.objects.filter(asset=asset).order_by("-pk"),
-        "statements": StatementOfReasons.objects.filter(decision__case__asset=asset, user=asset.owner).select_related(
-            "decision"
-        ),
+        "flags": asset.flags.order_by("-pk")[:20],
+        "statements": StatementOfReasons.objects.filter(decision__case__asset=asset, user=asset.owner)
+        .select_related("decision")
+        .order_by("-pk"),
         "manifest": manifests.fitting(asset),
     }

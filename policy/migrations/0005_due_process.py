@@ -184,7 +184,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(default=core.clock.now)),
-                ('purpose', models.CharField(choices=[('capture', 'Keep the recording'), ('synthesise', 'Make synthetic media from it'), ('publish', 'Publish it'), ('detect', 'Compare it with other media'), ('train', 'Train models with it'), ('commercial', 'Use it commercially')], max_length=10)),
+                ('purpose', models.CharField(choices=[('capture', 'Keep the recording'), ('synthesise', 'Make synthetic media from it'), ('publish', 'Publish it'), ('detect', 'Examine faces and voices, and compare it with other media'), ('train', 'Train models with it'), ('commercial', 'Use it commercially')], max_length=10)),
                 ('ground', models.CharField(choices=[('gdpr.6.1.b', 'GDPR 6(1)(b), contract'), ('gdpr.6.1.c', 'GDPR 6(1)(c), legal obligation'), ('gdpr.6.1.d', 'GDPR 6(1)(d), vital interests'), ('gdpr.6.1.e', 'GDPR 6(1)(e), public interest'), ('gdpr.6.1.f', 'GDPR 6(1)(f), legitimate interests'), ('gdpr.9.2.e', 'GDPR 9(2)(e), made public by the person'), ('gdpr.9.2.f', 'GDPR 9(2)(f), legal claims'), ('gdpr.9.2.g', 'GDPR 9(2)(g), substantial public interest')], max_length=10)),
                 ('reference', models.CharField(help_text="Where the assessment is: the office's own words.", max_length=300)),
                 ('valid_to', models.DateField(help_text='The last day; null: until it is withdrawn.', null=True)),
@@ -612,7 +612,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='clock',
             name='purpose',
-            field=models.CharField(choices=[('decide', 'Decide'), ('ask', 'Answer our question'), ('appeal', 'Time to appeal'), ('answer', 'Answer the appeal'), ('duty', 'Other duty'), ('data', 'Answer the data request'), ('message', 'Answer a question in the appeal'), ('restore', 'Restore after a counter-notice'), ('breach', 'Tell the authority of a breach'), ('oods', 'The out-of-court body decides')], max_length=8),
+            field=models.CharField(choices=[('decide', 'Decide'), ('ask', 'Answer our question'), ('appeal', 'Time to appeal'), ('answer', 'Answer the appeal'), ('duty', 'Other duty'), ('data', 'Answer the data request'), ('message', 'Answer a question in the appeal'), ('restore', 'Restore after a counter-notice'), ('breach', 'Tell the authority of a breach'), ('oods', 'The out-of-court body decides'), ('final', 'The appeal becomes final')], max_length=8),
         ),
         migrations.AlterField(
             model_name='clock',

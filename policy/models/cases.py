@@ -76,6 +76,7 @@ class Case(Row):
         State.REOPENED: {State.IN_REVIEW},
     }
     WAITING = (State.OPEN, State.REOPENED)
+    IN_HANDS = (State.IN_REVIEW, State.AWAITING_INFO, State.PROPOSED)
     UNDECIDED = (State.OPEN, State.IN_REVIEW, State.AWAITING_INFO, State.PROPOSED, State.REOPENED)
 
     asset = models.ForeignKey("provenance.Asset", on_delete=models.PROTECT, null=True, related_name="cases")
@@ -85,6 +86,9 @@ class Case(Row):
     language = models.CharField(max_length=8, default="en", help_text="Of the first notice.")
     severity = models.PositiveSmallIntegerField(default=1)
     vulnerable = models.PositiveSmallIntegerField(default=0, help_text="1: a child, or filed by the person shown.")
+    minor = models.BooleanField(
+        default=False, help_text="About a child: in no general list or export, and for who was trained for it (I24)."
+    )
     version = models.PositiveIntegerField(default=0, help_text="Grows with each change that a reviewer must have seen.")
     next_due_at = models.DateTimeField(null=True, help_text="Of the running DECIDE clock due first.")
     next_rule_id = models.CharField(max_length=60, blank=True)
@@ -103,7 +107,6 @@ class Case(Row):
             )
         ]
         indexes = [
-            models.Index(fields=["state", "-severity", "created_at"]),
             models.Index(
                 fields=["queue_at", "-severity", "-vulnerable", "created_at"],
                 condition=Q(state__in=["open", "in_review", "awaiting_info", "proposed", "reopened"]),
@@ -117,6 +120,11 @@ class Case(Row):
     @property
     def object(self) -> str:
         return f"case:{self.pk}"
+
+    @property
+    def training(self) -> str:
+        """The Category that its reviewers must have been trained for."""
+        return Category.CHILD_SAFETY if self.minor else self.category
 
 
 class TrustedFlagger(Row):
@@ -163,9 +171,10 @@ class Notice(Row):
         WITHDRAWN = "withdrawn", "withdrawn"
         UNFOUNDED = "unfounded", "manifestly unfounded"
 
+    BEGINS = (State.INCOMPLETE, State.VALID)
     MOVES: Moves = {
         State.INCOMPLETE: {State.VALID, State.ANSWERED, State.WITHDRAWN, State.UNFOUNDED},
-        State.VALID: {State.ANSWERED, State.WITHDRAWN, State.UNFOUNDED},
+        State.VALID: {State.INCOMPLETE, State.ANSWERED, State.WITHDRAWN, State.UNFOUNDED},
         State.ANSWERED: {State.VALID},
         State.WITHDRAWN: set(),
         State.UNFOUNDED: {State.VALID},
@@ -176,6 +185,16 @@ class Notice(Row):
         NONE = "", "not answered yet"
         ACCEPTED = "accepted", "accepted"
         DECLINED = "declined", "declined"
+
+    class Unfounded(models.TextChoices):
+        """DSA 23(2): what makes a notice manifestly unfounded; a list, because it is told and can be contested."""
+
+        NONE = "", "not unfounded"
+        NOTHING_THERE = "nothing_there", "What it describes is plainly not in the work"
+        OWN_WORK = "own_work", "It is about the filer's own work or permission"
+        REPEATED = "repeated", "It repeats, word for word, what was answered"
+        UNSERIOUS = "unserious", "It is an advertisement or random text"
+        INVENTED = "invented", "The filer is not who they say they are"
 
     number = models.CharField(max_length=20, unique=True, help_text="AS-2026-7F3K-9QXM, random.")
     pin_hash = models.CharField(max_length=128)
@@ -211,20 +230,29 @@ class Notice(Row):
         default=b"", help_text='JSON {"statement","url_or_text", and what a law asks for} sealed under the filer.'
     )
     acknowledged_at = models.DateTimeField(null=True)
+    unfounded_for = models.CharField(max_length=13, choices=Unfounded.choices, default=Unfounded.NONE, blank=True)
+    unfounded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    client_key = models.CharField(
+        max_length=64, blank=True, help_text="Of one item of a bulk call: SHA-256 of the caller's own key for it."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "client_key"], condition=~Q(client_key=""), name="one_notice_a_client_key"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.number
 
 
 class Attachment(Row):
-    """A document that came with a notice, an appeal's message or a counter-notice, sealed under its sender's key."""
+    """A document that came with a notice or an appeal's message, sealed under its sender's key."""
 
     owner = models.CharField(max_length=50, help_text="Actor under whose key name and bytes are sealed.")
     notice = models.ForeignKey(Notice, on_delete=models.PROTECT, null=True, related_name="attachments")
     message = models.ForeignKey("policy.AppealMessage", on_delete=models.PROTECT, null=True, related_name="attachments")
-    counter_notice = models.ForeignKey(
-        "policy.CounterNotice", on_delete=models.PROTECT, null=True, related_name="attachments"
-    )
     media_type = models.CharField(max_length=40)
     size = models.PositiveIntegerField()
     key = models.CharField(max_length=100, help_text="Where the sealed bytes are stored.")
@@ -243,6 +271,7 @@ class Flag(Row):
         CONSENT_WITHDRAWN = "consent_withdrawn", "consent was withdrawn"
         CONSENT_REFUSED = "consent_refused", "consent to publish was refused"
         COPY_OF_HIDDEN = "copy_of_hidden", "it looks the same as a work that is not shown"
+        COPY_OF_LISTED = "copy_of_listed", "it looks the same as what we were asked to look at"
         REVIEWER = "reviewer", "a reviewer"
 
     class State(models.TextChoices):

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from core.states import Moves
 from policy.models.base import Row
@@ -29,15 +30,20 @@ class Decision(Row):
     class State(models.TextChoices):
         HELD = "held", "waiting for a second person"
         RETURNED = "returned", "sent back by the second person"
+        WITHDRAWN = "withdrawn", "taken back before a second person agreed"
         IN_EFFECT = "in_effect", "in effect"
         EXPIRED = "expired", "run out"
         REVERSED = "reversed", "reversed on appeal"
         SUPERSEDED = "superseded", "superseded by a later decision"
 
+    BEGINS = (State.HELD, State.IN_EFFECT)
     MOVES: Moves = {
-        State.HELD: {State.IN_EFFECT, State.RETURNED},
+        State.HELD: {State.IN_EFFECT, State.RETURNED, State.WITHDRAWN},
         State.IN_EFFECT: {State.REVERSED, State.SUPERSEDED, State.EXPIRED},
+        State.EXPIRED: {State.REVERSED, State.SUPERSEDED},
     }
+    # What it did, or leaves behind, can be appealed and undone: of one that ran out, that it counted (I4).
+    STANDING = (State.IN_EFFECT, State.EXPIRED)
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="decisions")
     decider = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -51,6 +57,7 @@ class Decision(Row):
     held_for = models.JSONField(default=list, help_text="Why a second person is needed: keys of policy.approvals.")
     approver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     approved_at = models.DateTimeField(null=True)
+    returned_because = models.TextField(max_length=5000, blank=True, help_text="Why the second person sent it back.")
     exemptions = models.JSONField(default=list, help_text="Values of Exemption that were weighed.")
     ground = models.CharField(max_length=7, choices=Ground.choices)
     rule_refs = models.JSONField(help_text='[{"id","instrument","article","status","pack"}], at least one.')
@@ -76,10 +83,11 @@ class Action(Row):
         REVERSED = "reversed", "reversed"
         FAILED = "failed", "failed"
 
+    BEGINS = (State.PLANNED, State.EXECUTED)
     MOVES: Moves = {
-        State.PLANNED: {State.EXECUTED, State.REVERSED, State.FAILED},
-        State.EXECUTED: {State.REVERSED},
-        State.FAILED: {State.PLANNED, State.REVERSED},
+        State.PLANNED: {State.EXECUTED, State.REVERSED},
+        State.EXECUTED: {State.REVERSED, State.FAILED},
+        State.FAILED: {State.EXECUTED},
     }
 
     decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="actions")
@@ -156,6 +164,11 @@ class Appeal(Row):
         State.FINAL: set(),
     }
     UNDECIDED = (State.FILED, State.ASSIGNED, State.WAITING)
+    HEARD_BY_ONE = (State.ASSIGNED, State.WAITING)
+    HEARD = (*UNDECIDED, State.OUT_OF_COURT)
+    # Something can still come of it: also where who appealed did not win, and may go to a body outside until it is
+    # final.
+    OPEN = Q(state__in=HEARD) | Q(state=State.DECIDED) & ~Q(outcome=Outcome.OVERTURN)
 
     decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="appeals")
     role = models.CharField(max_length=8, choices=Affected.choices)
@@ -253,6 +266,7 @@ class CounterNotice(Row):
         BLOCKED = "blocked", "not restored: an action was filed"
         WITHDRAWN = "withdrawn", "withdrawn"
 
+    BEGINS = (State.INCOMPLETE, State.VALID)
     MOVES: Moves = {
         State.INCOMPLETE: {State.VALID, State.WITHDRAWN},
         State.VALID: {State.FORWARDED, State.WITHDRAWN},
@@ -366,7 +380,7 @@ class Misuse(Row):
     """DSA 23: whether somebody misuses uploads or notices; warned before anything is suspended."""
 
     class Kind(models.TextChoices):
-        UPLOADS = "uploads", "manifestly illegal uploads"
+        UPLOADS = "uploads", "uploads that decisions restricted"
         NOTICES = "notices", "manifestly unfounded notices"
 
     class State(models.TextChoices):
@@ -389,6 +403,16 @@ class Misuse(Row):
     factors = models.JSONField(default=dict, help_text="DSA 23(3): absolute, relative, gravity, intent.")
     warned_at = models.DateTimeField(null=True)
     until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "kind"], condition=~models.Q(state="ended"), name="one_misuse_an_account"
+            ),
+            models.UniqueConstraint(
+                fields=["person", "kind"], condition=~models.Q(state="ended"), name="one_misuse_a_person"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"misuse of {self.kind}: {self.state}"

@@ -51,7 +51,7 @@ class Purpose(models.TextChoices):
     CAPTURE = "capture", "Keep the recording"
     SYNTHESISE = "synthesise", "Make synthetic media from it"
     PUBLISH = "publish", "Publish it"
-    DETECT = "detect", "Compare it with other media"
+    DETECT = "detect", "Examine faces and voices, and compare it with other media"
     TRAIN = "train", "Train models with it"
     COMMERCIAL = "commercial", "Use it commercially"
 

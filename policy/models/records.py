@@ -25,7 +25,6 @@ class Clock(Row):
     MOVES: Moves = {
         State.RUNNING: {State.PAUSED, State.MET, State.BREACHED, State.VOID},
         State.PAUSED: {State.RUNNING, State.MET, State.VOID},
-        State.BREACHED: {State.VOID},
     }
     # It has not ended.
     ALIVE = (State.RUNNING, State.PAUSED, State.BREACHED)
@@ -41,6 +40,7 @@ class Clock(Row):
         RESTORE = "restore", "Restore after a counter-notice"
         BREACH = "breach", "Tell the authority of a breach"
         OUT_OF_COURT = "oods", "The out-of-court body decides"
+        FINAL = "final", "The appeal becomes final"
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, null=True, related_name="clocks")
     notice = models.ForeignKey(Notice, on_delete=models.PROTECT, null=True, related_name="clocks")
@@ -62,6 +62,7 @@ class Clock(Row):
     not_before = models.DateTimeField(null=True, help_text="Where the rule has an earliest moment.")
     due_at = models.DateTimeField(null=True, help_text="Null: the rule gives no number.")
     ended_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True, help_text="Missed; since then done, or not needed any more.")
     trace = models.JSONField(help_text="Plain sentences: why this rule, and how the date was computed.")
     inputs = models.JSONField(default=dict, help_text="All that due_at was computed from: `assay-clock/1` (I14).")
     pauses = models.JSONField(default=list, help_text='[{"from","to","reason"}], reasons of the office\'s own list.')
@@ -100,7 +101,7 @@ class DataRequest(Row):
     MOVES: Moves = {
         State.RECEIVED: {State.VERIFYING, State.PLANNED, State.DONE, State.PARTLY_DONE, State.REFUSED},
         State.VERIFYING: {State.RECEIVED, State.REFUSED},
-        State.PLANNED: {State.DONE, State.PARTLY_DONE, State.REFUSED},
+        State.PLANNED: {State.RECEIVED, State.DONE, State.PARTLY_DONE, State.REFUSED},
         State.PARTLY_DONE: {State.DONE},
     }
     OPEN = (State.RECEIVED, State.VERIFYING, State.PLANNED)

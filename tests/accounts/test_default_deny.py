@@ -21,9 +21,21 @@ PUBLIC_PAGES = {
     # The verify page needs no account: who checks a file first has none here.
     "verify", "verify_keep", "verify_kept", "verify_report_json", "verify_crjson",
     # Behind a secret instead of an account: a notice's number and PIN, a consent link.
-    "report", "report_done", "notice", "notice_status", "notice_complete", "notice_appeal",
-    "notice_close", "consent", "consent_answer", "consent_picture", "consent_receipt", "my_data",
+    "report", "report_done", "notice", "notice_status", "notice_complete", "notice_attach", "notice_document",
+    "notice_withdraw", "notice_contest", "notice_action", "notice_close",
+    # Anybody may say that a flag is wrong, or that a page of a work worries them (R04, R05).
+    "wrong_flag", "wrong_finding", "privacy_concern",
+    "consent", "consent_answer", "consent_picture", "consent_receipt", "consent_record", "my_data",
     "my_data_notice", "my_data_consent", "my_data_receipt",
+    # A decision about one's own notice, or about a work one is shown in, is read and appealed behind the same secrets:
+    # a right to appeal that needs an account would be none (DSA 20(1)).
+    "notice_decision", "notice_decision_appeal", "notice_decision_document",
+    "consent_decision", "consent_decision_appeal", "consent_decision_document",
+    # What people are asked to agree to, on which other bases they are looked at, and what of people is kept, why and
+    # for how long, is everybody's to read (R16).
+    "consent_notice", "bases", "my_data_register",
+    # What bills would change, should they become law, is for comment by everybody (R12, R29).
+    "rule_bills",
     # allauth: coming in, and finding one's way back in.
     "account_login", "account_logout", "account_signup", "account_inactive",
     "account_email_verification_sent", "account_confirm_email", "account_reset_password",
@@ -43,8 +55,11 @@ PUBLIC_API = {
     "/api/v1/softbinding/matches/byContent", "/api/v1/softbinding/manifests/<str>",
     "/api/v1/softbinding/services/supportedAlgorithms", "/api/v1/verifications/kept/<uuid>",
     "/api/v1/verifications/<str>",
+    # Behind the link of a consent; a receipt is checked by whoever is shown one; the bases are public.
+    "/api/v1/consent/<str>", "/api/v1/consent/<str>/receipt", "/api/v1/consent-receipts/check", "/api/v1/bases",
     # With the PIN of a notice in a header, or as the signed-in uploader.
-    "/api/v1/decisions/<uuid>/appeals",
+    "/api/v1/decisions/<uuid>/appeals", "/api/v1/notices/<str>/documents", "/api/v1/notices/<str>/contest",
+    "/api/v1/notices/<str>/action", "/api/v1/notices/<str>/digests",
 }  # fmt: skip
 SAMPLES = {"uuid": str(uuid.UUID(int=7)), "int": "0", "str": "0-0", "slug": "a", "path": "000"}
 

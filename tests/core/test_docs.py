@@ -1,8 +1,10 @@
 """What the documents promise is what the code has."""
 
+import fnmatch
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 from django.core.management import get_commands, load_command_class
 
@@ -95,10 +97,12 @@ def test_the_exit_codes_of_the_commands_are_those_they_tell_themselves() -> None
         assert set(re.findall(r"^\| (\d+) \|", table, re.MULTILINE)) == set(re.findall(r"\b(\d+) ", told)), command
 
 
-def test_every_module_of_provenance_has_its_place_in_the_house() -> None:
-    named = set(re.findall(r"`([a-z_0-9]+)`", (ROOT / "docs" / "architecture.md").read_text()))
-    everywhere = {"__init__", "apps", "models", "tasks", "urls", "api_shapes"}
-    assert {file.stem for file in (ROOT / "provenance").glob("*.py")} - everywhere <= named
+@pytest.mark.parametrize("room", ["provenance", "policy"])
+def test_every_module_has_its_place_in_the_house(room: str) -> None:
+    named = re.findall(r"`([a-z_0-9*]+)`", (ROOT / "docs" / "architecture.md").read_text())
+    everywhere = {"__init__", "apps", "models", "tasks", "urls", "api", "api_shapes"}
+    modules = {file.stem for file in (ROOT / room).glob("*.py")} - everywhere
+    assert not {module for module in modules if not any(fnmatch.fnmatch(module, name) for name in named)}
 
 
 def test_the_compose_example_is_well_formed_and_names_what_exists() -> None:
@@ -110,3 +114,18 @@ def test_the_compose_example_is_well_formed_and_names_what_exists() -> None:
             assert secret in compose["secrets"]
         for volume in service.get("volumes", []):
             assert volume.split(":")[0] in compose["volumes"]
+
+
+def test_every_requirement_has_its_row_and_names_tests_and_documents_that_exist() -> None:
+    rows = re.findall(r"^\| (R\d\d) \| (.*)$", (ROOT / "docs" / "requirements.md").read_text(), re.MULTILINE)
+    assert [number for number, _ in rows] == [f"R{n:02}" for n in range(1, 39)]
+    known = set(
+        re.findall(r"def (test_\w+)\(", "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py")))
+    )
+    for number, row in rows:
+        state = row.split("|")[1].strip()
+        assert re.match(r"(met|part|later)\b", state), number
+        named = set(re.findall(r"`(test_\w+)`", row))
+        assert named <= known, f"{number}: {named - known}"
+        assert bool(named) == (not state.startswith("later")), number
+        assert all((ROOT / document).exists() for document in re.findall(r"`(docs/[\w.-]+)`", row)), number

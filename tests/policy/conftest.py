@@ -12,8 +12,8 @@ from accounts.models import User
 from ledger import log
 from ledger.events import EventType
 from ledger.models import Entry
-from policy import cases, notices
-from policy.models import Case, Notice
+from policy import cases, decisions, notices
+from policy.models import Case, Decision, Notice
 from provenance.models import Asset, Manifest, Rendition
 
 MakeAsset = Callable[..., Asset]
@@ -29,6 +29,13 @@ def leaf_of(type: str) -> dict[str, Any]:
     """The only leaf of this type; fails when there is none, or more."""
     leaf: dict[str, Any] = json.loads(bytes(Entry.objects.get(type=type).leaf))
     return leaf
+
+
+def agreed(case: Case, rita: User, ravi: User, **said: Any) -> Decision:
+    """Rita proposes and Ravi agrees."""
+    decision = decisions.decide(case, rita, **said)
+    assert decision.state == Decision.State.HELD
+    return decisions.approve(decision, ravi)
 
 
 @pytest.fixture
@@ -80,6 +87,7 @@ def file_notice() -> FileNotice:
             "email": "dana@example.org",
             "good_faith": True,
             "as_depicted": True,
+            "sworn": ["tida.not_consensual", "dmca.good_faith", "dmca.accuracy"],
         }
         return notices.file_notice(asset=asset, **{**said, **other})
 

@@ -37,8 +37,12 @@ def test_the_whole_story_over_the_api(
     (waiting,) = api(rita).get("/api/v1/cases").data
     case = waiting["case"]["id"]
     assert waiting["why"]
-    assert api(rita).put(f"/api/v1/cases/{case}/assignment").status_code == 200
-    decided = api(rita).post(f"/api/v1/cases/{case}/decisions", {"outcome": "label", **TERMS})
+    taken = api(rita).put(f"/api/v1/cases/{case}/assignment")
+    assert taken.status_code == 200
+    unseen = api(rita).post(f"/api/v1/cases/{case}/decisions", {"outcome": "label", **TERMS})
+    assert (unseen.status_code, list(unseen.json()["errors"])) == (400, ["version"])
+    said = {"outcome": "label", **TERMS, "version": taken.data["version"]}
+    decided = api(rita).post(f"/api/v1/cases/{case}/decisions", said)
     assert decided.status_code == 201
     asset.refresh_from_db()
     assert asset.restriction == "labelled"
@@ -80,10 +84,10 @@ def test_dana_appeals_with_number_and_pin_over_the_api(
 def test_a_notice_can_be_completed_over_the_api(api: Api, asset: Asset) -> None:
     body = {**NOTICE, "asset": str(asset.pk), "category": "ncii", "jurisdiction": "US", "name": "", "email": ""}
     filed = api().post("/api/v1/notices", body)
-    assert filed.data["missing"] == ["email", "name"]
+    assert filed.data["missing"] == ["email", "name", "sworn:tida.not_consensual"]
     done = api().patch(
         f"/api/v1/notices/{filed.data['number']}",
-        {"name": "Dana Hill", "email": "dana@example.org"},
+        {"name": "Dana Hill", "email": "dana@example.org", "sworn": ["tida.not_consensual"]},
         headers={"Assay-Pin": filed.data["pin"]},
     )
     assert (done.status_code, done.data["state"]) == (200, "valid")
@@ -145,7 +149,7 @@ def test_what_does_not_exist_is_not_found(api: Api, rita: User, greta: User, ali
     nothing = uuid.uuid4()
     for user, method, path, body in [
         (rita, "get", f"/api/v1/cases/{nothing}", None),
-        (rita, "post", f"/api/v1/cases/{nothing}/decisions", {"outcome": "hide", **TERMS}),
+        (rita, "post", f"/api/v1/cases/{nothing}/decisions", {"outcome": "hide", "version": 0, **TERMS}),
         (rita, "post", f"/api/v1/appeals/{nothing}/decision", {"outcome": "uphold", "reasons": WHY}),
         (alice, "post", f"/api/v1/decisions/{nothing}/appeals", {"grounds": WHY}),
         (alice, "get", f"/api/v1/assets/{nothing}/consents", None),
@@ -185,7 +189,7 @@ def test_a_wrong_query_of_the_log_is_a_problem(api: Api, greta: User, query: dic
     ("method", "address", "body", "field"),
     [
         ("get", "/api/v1/log/consistency?old=x&new=1", None, "old"),
-        ("post", "/api/v1/notices", {}, "statement"),
+        ("post", "/api/v1/notices", {}, "jurisdiction"),
         ("get", "/api/v1/log/entries?type=x", None, "type"),
     ],
 )

@@ -75,11 +75,12 @@ def test_after_erasure_no_export_shows_a_value_of_theirs(
         assert "Dana" not in text_of(export)
 
 
+@pytest.mark.parametrize("said", [{"category": "child_safety"}, {"answers": {"minor": "yes"}}])
 def test_a_case_about_a_child_stays_sealed(
-    asset: Asset, file_notice: FileNotice, rita: User, greta: User, settle: Settle
+    said: dict[str, Any], asset: Asset, file_notice: FileNotice, rita: User, greta: User, settle: Settle
 ) -> None:
     """I24."""
-    notice, _ = file_notice(asset, category="child_safety")
+    notice, _ = file_notice(asset, **said)
     cases.assign(notice.case, rita)
     decisions.decide(notice.case, rita, outcome="hide", **TERMS)
     settle()

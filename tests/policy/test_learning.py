@@ -106,7 +106,7 @@ def test_the_person_shown_must_have_agreed_to_this_purpose_and_may_withdraw(allo
     other = asked(allowing, alice, "publish")
     consent.grant(other)
     assert learning.basis_of(allowing) == ""
-    Answers.objects.filter(pk=other.pk).update(purposes=["publish", "train"])
+    Answers.objects.filter(pk=other.pk).update(purposes=["publish", "train"], granted=["publish", "train"])
     assert learning.basis_of(allowing) == f"consent:{other.pk}"
     other.refresh_from_db()
     consent.withdraw(other)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -20,7 +21,7 @@ from policy.models import Case, Decision, Notice
 from provenance.authority import this_office
 from provenance.models import Asset, Manifest, Rendition
 
-TERMS = {
+TERMS: dict[str, Any] = {
     "ground": "terms",
     "rule_ids": ["office.terms.consent"],
     "facts_text": "The work shows what the notice describes.",
@@ -87,6 +88,7 @@ def notice(asset: Asset | None, **other: object) -> tuple[Notice, str]:
         "email": "dana@example.org",
         "good_faith": True,
         "as_depicted": True,
+        "sworn": ["tida.not_consensual", "dmca.good_faith", "dmca.accuracy"],
     }
     return notices.file_notice(asset=asset, **{**said, **other})  # type: ignore[arg-type]
 
@@ -94,7 +96,7 @@ def notice(asset: Asset | None, **other: object) -> tuple[Notice, str]:
 def decide(case: Case, reviewer: User, *, outcome: str = "hide") -> Decision:
     """The case, taken and decided by this reviewer."""
     cases.assign(case, reviewer)
-    return decisions.decide(case, reviewer, outcome=outcome, **TERMS)  # type: ignore[arg-type]
+    return decisions.decide(case, reviewer, outcome=outcome, **TERMS)
 
 
 def browser(user: User | None = None, *, csrf: bool = False) -> Client:

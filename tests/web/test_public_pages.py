@@ -241,12 +241,11 @@ def test_the_register_lists_signed_entries_by_kind(cat: Asset) -> None:
     assert "A work was registered and signed" in only and "An examination was recorded" not in only
 
 
-@pytest.mark.parametrize(
-    "query", ["?before=abc", "?before=99999999999999999999", "?type=<script>", "?before=-1", "?before=٣"]
-)
-def test_the_register_shrugs_at_odd_questions(cat: Asset, query: str) -> None:
-    answer = browser().get("/register/" + query)
-    assert answer.status_code == 200 and "<script>" not in answer.content.decode().split("<main")[1]
+def test_the_register_shrugs_at_odd_questions(cat: Asset) -> None:
+    for query in ("?before=abc", "?before=99999999999999999999", "?type=<script>", "?before=-1", "?before=٣"):
+        answer = browser().get("/register/" + query)
+        assert answer.status_code == 200, query
+        assert "<script>" not in answer.content.decode().split("<main")[1], query
 
 
 def test_every_kind_of_entry_has_words() -> None:

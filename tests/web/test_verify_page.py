@@ -24,7 +24,7 @@ from provenance.restriction import restrict
 from tests.web.stage import browser, stored_files
 from web.verdict_cards import QUESTIONS
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("sqlite")]
 Settle = Callable[[], None]
 
 

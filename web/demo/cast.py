@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from accounts.models import Role, User
+from accounts.models import REVIEWERS, Role, User
 from accounts.people import create_person
+from policy import bases, reviewers, roster
+from policy.models import Category, ProcessingBasis, Purpose
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,16 @@ class Character:
 
 
 OFFICE = "The Office"
+# So that the demo's faces are examined; a real office writes its own assessment before it records one.
+BASIS = "Assessment of the demonstration office: example people only, nobody is identified, everybody may object."
 CAST = (
     Character("Alice", (Role.CREATOR,), "Alice’s Studio", "creator: registers, asks for consent"),
     Character("Bob", (Role.CREATOR,), "The Morning Paper", "creator: one of his works is flagged"),
     Character("Rita", (Role.REVIEWER,), OFFICE, "reviewer: judges what was flagged"),
     Character("Ravi", (Role.REVIEWER, Role.LEAD_REVIEWER), OFFICE, "lead reviewer: decides appeals"),
     Character("Rosa", (Role.REVIEWER,), OFFICE, "reviewer: takes what an appeal opened again"),
+    Character("Paula", (Role.POLICY_EDITOR,), OFFICE, "policy editor: approves a change of the rules"),
+    Character("Lena", (Role.LEGAL,), OFFICE, "lawyer: reads the rules and approves them"),
     Character("Greta", (Role.REGULATOR,), "The Regulator", "regulator: queries, exports, verifies"),
     Character("Olga", (Role.OPERATOR, Role.POLICY_EDITOR), OFFICE, "operator: keeps the office running"),
 )
@@ -39,6 +45,16 @@ def ensure_cast() -> dict[str, User]:
 
 def _ensure(character: Character) -> User:
     found = User.objects.filter(email=character.email).first()
-    return found or create_person(
+    user = found or create_person(
         character.email, character.name, roles=character.roles, organisation=character.organisation
     )
+    if user.has_role(*REVIEWERS) and reviewers.profile_of(user) is None:
+        roster.set_profile(user, by=None, trained=Category.values, languages=["en", "de"])
+    return user
+
+
+def ensure_basis(people: dict[str, User]) -> None:
+    """On which basis the demo looks at faces and voices in its works: recorded by Olga if none is in force."""
+    if not bases.in_force(Purpose.DETECT).exists():
+        ground = ProcessingBasis.Ground.LEGITIMATE
+        bases.record(people["Olga"], purpose=Purpose.DETECT, ground=ground, reference=BASIS)

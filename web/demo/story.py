@@ -16,7 +16,7 @@ from detection.models import Run
 from ledger import custody, merkle
 from ledger.models import Checkpoint, Sequence
 from ledger.receipts import receipt_for
-from policy import appeals, cases, consent, data_rights, decisions, exports, notices
+from policy import appeals, authority, cases, consent, data_rights, decisions, exports, notices
 from policy.models import Appeal, Category, Decision, Flag, Purpose
 from provenance.models import Asset, Rendition
 from provenance.registration import register_asset
@@ -160,6 +160,7 @@ def decide(stage: Stage) -> None:
     rita, case = stage.people["Rita"], stage.props["case"]
     cases.assign(case, rita)
     cases.view_media(case, rita, "The notice is about what the picture shows.")
+    case.refresh_from_db(fields=["version"])
     decision = decisions.decide(
         case,
         rita,
@@ -168,6 +169,7 @@ def decide(stage: Stage) -> None:
         rule_ids=[RULE],
         facts_text="The file's own text declares a generator; the work was registered as a camera photograph.",
         explanation="Synthetic media carries a label here. The work stays visible, with a label.",
+        version=case.version,
     )
     stage.settle()
     stage.props["decision"] = decision
@@ -186,7 +188,7 @@ def appeal(stage: Stage) -> None:
         grounds="The text is left over from a filter, not a generator.",
     )
     try:
-        appeals.may_decide(filed, stage.people["Rita"])
+        authority.may_decide_appeal(filed, stage.people["Rita"])
         stage.expect(False, "Rita was let into the appeal against her own decision")
     except Forbidden as refusal:
         stage.show("Rita", refusal.detail)

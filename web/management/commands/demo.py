@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core.preparation import prepare
 from provenance.models import Asset
-from web.demo.cast import ensure_cast
+from web.demo.cast import ensure_basis, ensure_cast
 from web.demo.stage import Broken, Stage
 from web.demo.story import STORY
 
@@ -27,7 +27,9 @@ class Command(BaseCommand):
             )
         folder = Path(settings.ASSAY_VAR) / "demo"
         folder.mkdir(exist_ok=True)
-        stage = Stage(ensure_cast(), folder, self._say)
+        people = ensure_cast()
+        ensure_basis(people)
+        stage = Stage(people, folder, self._say)
         try:
             for scene in STORY:
                 scene(stage)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.links import make_login_link
-from web.demo.cast import CAST, ensure_cast
+from web.demo.cast import CAST, ensure_basis, ensure_cast
 from web.demo.seed import seed
 
 
@@ -20,6 +20,7 @@ class Command(BaseCommand):
         if not settings.DEMO:
             raise CommandError("Demo people exist in demo mode only; ASSAY_HOST or ASSAY_DEMO=false ended it.")
         people = ensure_cast()
+        ensure_basis(people)
         seed(people)
         self.stdout.write("One-time login links, for 24 hours:\n")
         for character in CAST:
