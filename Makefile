@@ -89,6 +89,7 @@ federation: $(FLOWER_STAMP) ## Three institutions train together in Flower's pro
 load: $(TEST_STAMP) ## Ten thousand broken files and changes; a log of a million; a hundred kills of writer, sequencer and database; nothing may be lost
 	@FUZZ_EVERY=1 $(BIN)/pytest -q tests/provenance/test_fuzz.py
 	@ASSAY_LOAD=1 $(BIN)/pytest -q tests/ledger/test_go.py tests/ledger/test_mutations.py
+	@MACHINE_EXAMPLES=50 $(BIN)/pytest -q tests/policy/machines
 	@$(BIN)/python -m tests.ledger.crash_cycles --cycles 100 --database postgresql
 
 .PHONY: lock

@@ -184,7 +184,9 @@ def set_floor(user: User, *, highest: str = "", daily: int | None = None) -> Rev
 
 
 def _profile(user: User) -> ReviewerProfile:
-    row = ReviewerProfile.objects.select_for_update().select_related("user", "manager").filter(user=user).first()
+    # Of this row alone: PostgreSQL locks nothing that an outer join may leave empty.
+    rows = ReviewerProfile.objects.select_for_update(of=("self",)).select_related("user", "manager")
+    row = rows.filter(user=user).first()
     if row is None:
         raise NotFound("entry of yours on the roster")
     return row

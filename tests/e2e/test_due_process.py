@@ -153,13 +153,11 @@ def _dana_reports_under_a_48_hour_law(visitor: Visitors, work: str) -> tuple[str
     number, pin = _filed(page)
     page.goto(f"/notice/{number}/")
     expect(page.get_by_text("us.tida.223a").or_(page.get_by_text("TAKE IT DOWN")).first).to_be_visible()
-    dana.look("notice-us")
     return number, pin
 
 
 def _rita_hides_it_for_the_meantime(rita: Visitor, work: str) -> None:
     _take(rita.page, "Window seat")
-    rita.look("review-case-us")
     _compose(rita, "hide", ["us.tida.223a", "office.terms.consent"], ground="illegal", interim=True)
 
 
@@ -171,7 +169,6 @@ def _dana_is_forgotten(visitor: Visitors, number: str, pin: str) -> None:
     page.fill("input[name=confirm]", "ERASE")
     page.get_by_role("button", name=re.compile("Erase")).last.click()
     page.wait_for_load_state()
-    dana.look("my-data-receipt-in-the-middle")
 
 
 def _rita_decides_although_the_filer_is_forgotten(rita: Visitor, work: str) -> None:
@@ -213,7 +210,6 @@ def _ravi_overturns(visitor: Visitors) -> None:
     page.fill("textarea[name=reasons]", "The picture shows an empty room. The law speaks of people who are shown.")
     page.get_by_role("button", name="Decide the appeal").click()
     expect(page.get_by_text(re.compile("reversed", re.IGNORECASE)).first).to_be_visible()
-    ravi.look("appeal-us-decided")
 
 
 def _nothing_says_her_name(office: Office, page: Page) -> None:
@@ -236,7 +232,6 @@ def _a_reader_reports_in_europe(visitor: Visitors, work: str) -> tuple[str, str]
     page.check("input[name=shown][value=no]")
     page.select_option("select[name=jurisdiction]", "EU")
     page.get_by_role("button", name="Continue").click()
-    reader.look("report-law-eu")
     page.fill(
         "textarea[name=statement]", "The crowd in this picture was made by software and the page does not say so."
     )
@@ -260,7 +255,6 @@ def _the_reader_appeals(visitor: Visitors, number: str, pin: str) -> None:
 def _ravi_lets_a_third_person_look(visitor: Visitors) -> None:
     ravi = _open_appeal(visitor, "Speech on the square")
     page = ravi.page
-    ravi.look("appeal-eu")
     page.check("input[name=outcome][value=overturn]")
     page.fill("textarea[name=reasons]", "The first look did not weigh what the notice says about repeated parts.")
     page.get_by_role("button", name="Decide the appeal").click()

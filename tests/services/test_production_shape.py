@@ -23,7 +23,10 @@ REGISTER = f"""
 from core import storage
 from accounts.models import Role
 from accounts.people import create_person
+from policy import bases
 from provenance.registration import register_asset
+olga = create_person("olga@example.org", "Olga", roles=[Role.OPERATOR], organisation="The Office")
+bases.record(olga, purpose="detect", ground="gdpr.6.1.f", reference="The assessment of 2026, in the office's files.")
 alice = create_person("alice@example.org", "Alice", roles=[Role.CREATOR], organisation="Studio")
 with storage.receive([open({str(PHOTOGRAPHS / "rocket.jpg")!r}, "rb").read()]) as scratch:
     asset = register_asset(alice, scratch, title="Launch", filename="rocket.jpg")
