@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from policy import flaggers, guided, notices
+from policy import court_actions, flaggers, guided, notices
 from policy.api_shapes import ClockShape, Shape, StatementShape
 from policy.models import Category, CounterNotice, Exemption, Notice, TrustedFlagger
 from policy.rules import JURISDICTIONS
@@ -133,6 +133,7 @@ class GroundsRequest(Shape):
 class ActionRequest(Shape):
     court = serializers.CharField(max_length=200)
     reference = serializers.CharField(max_length=200)
+    sworn = serializers.ListField(child=serializers.CharField(), help_text=f"With {court_actions.SWORN}.")
 
 
 class CounterNoticeRequest(Shape):

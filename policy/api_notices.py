@@ -21,7 +21,7 @@ from core.problems import Forbidden, NotFound, Problem, invalid
 from detection.models import Finding
 from detection.shown import runs_of
 from policy import api_notice_shapes as shapes
-from policy import counter_notices, flaggers, notice_ends, notice_pins, notices
+from policy import counter_notices, court_actions, flaggers, notice_ends, notice_pins, notices
 from policy.api import PIN, by_pin, notifier, person, read
 from policy.models import CounterNotice, Decision, Flag, Notice, TrustedFlagger
 from provenance.api_shapes import problems
@@ -128,7 +128,7 @@ class NoticeView(ByPin):
 
 
 class NoticeContestView(ByPin):
-    """Say that a notice is not manifestly unfounded; another reviewer looks."""
+    """Say, once, that a notice is not manifestly unfounded: it counts again."""
 
     @extend_schema(
         operation_id="notice_contest",
@@ -174,7 +174,7 @@ class NoticeActionView(ByPin):
         row = counter_notices.answering(notice)
         if row is None:
             raise NotFound("counter-notice")
-        counter_notices.tell_of_action(row, notice, **read(shapes.ActionRequest, request))
+        court_actions.tell_of_action(row, notice, **read(shapes.ActionRequest, request))
         return Response(shapes.CounterNoticeShape(row).data)
 
 

@@ -16,7 +16,7 @@ from core.problems import Conflict, NotFound, Problem
 from ledger import vault
 from ledger.models import Entry
 from policy import people
-from policy.models import AppealMessage, Attachment, Notice
+from policy.models import AppealMessage, Attachment, Category, Notice
 
 MAX_BYTES: Final = 5 << 20
 MAX_FILES: Final = 5
@@ -45,6 +45,7 @@ def keep(
     """
     data = _read(file)
     media_type = sniff(data)
+    _refuse_picture(media_type, notice)
     row = Attachment(owner=owner, notice=notice, message=message, media_type=media_type, entry=entry)
     _refuse_many(row)
     row.size = len(data)
@@ -52,6 +53,18 @@ def keep(
     row.key, _ = storage.keep_bytes(vault.seal(owner, data, BYTES))
     row.save(force_insert=True)
     return row
+
+
+def _refuse_picture(media_type: str, notice: Notice | None) -> None:
+    """Nobody is to send, and nobody here to keep, what it is a crime to have."""
+    if notice is not None and notice.category == Category.CHILD_SAFETY and media_type.startswith("image/"):
+        raise Problem(
+            "attachment.child",
+            "Do not send us the picture",
+            status=415,
+            detail="This report is about a child in danger. The picture was not kept.",
+            next_step="Say where it is; that is enough. You can add a digest that you make on your own device.",
+        )
 
 
 def open_for(attachment: Attachment) -> bytes:

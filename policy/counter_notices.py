@@ -1,5 +1,6 @@
 """17 U.S.C. 512(g): who uploaded swears that material was taken down by mistake; who complained has ten business days
-to go to court; then it comes back, not before business day 10 and not after business day 14 (I17).
+to go to court; then it comes back, not before business day 10 and not after business day 14 (I17). Telling of an action
+is `policy.court_actions`.
 
 The rule us.dmca.512.g computes both days when a complete counter-notice is received; beat restores between them.
 """
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Role, User
 from core import beat, jobs
@@ -21,12 +22,13 @@ from ledger import log, vault
 from ledger.events import EventType
 from ledger.log import Sealed
 from ledger.models import Entry
-from policy import cases, clocks, decisions, guided, letters, notice_checks, notices, people, rules
+from policy import clocks, decisions, guided, letters, notice_checks, people, rules
 from policy.models import Case, Category, Clock, CounterNotice, Decision, Notice
 
 FIELDS: Final = "policy.counter_notice.fields"
 TEXTS: Final = ("signature", "name", "address", "phone")
 STATEMENTS: Final = ("dmca.mistake", "dmca.jurisdiction")
+_COMPLAINT: Final = frozenset({"sworn:dmca.good_faith", "sworn:dmca.accuracy"})
 TAKES_DOWN: Final = (Decision.Outcome.HIDE, Decision.Outcome.REMOVE)
 _KEEPS_AWAY: Final = (*TAKES_DOWN, Decision.Outcome.GEO_RESTRICT)  # also what a takedown was softened to on appeal
 FORWARD: Final = "policy.forward_counter_notice"
@@ -43,7 +45,7 @@ def may_file(decision: Decision, user: User) -> None:
     if case.asset is None or case.asset.owner_id != user.pk:
         raise Forbidden("A counter-notice comes from who uploaded the work.", code="counter_notice.role")
     if case.category != Category.COPYRIGHT or not complaints(case).exists():
-        raise _not_this_way("It answers a notice about copyright, and this decision answers none.")
+        raise _not_this_way("It answers a complete, sworn notice about copyright, and no such notice stands here.")
     if decision.outcome not in TAKES_DOWN or decision.state != Decision.State.IN_EFFECT:
         raise _not_this_way("It is about a work that a decision in effect hides or removes.")
     if _rule(case) is None:
@@ -63,10 +65,20 @@ def open_to(decision: Decision, user: User) -> bool:
     return not decision.counter_notices.filter(by=user).exists()
 
 
-def complaints(case: Case) -> Any:
-    """The notices that a counter-notice in this case answers."""
+def complaints(case: Case) -> QuerySet[Notice]:
+    """The notices that a counter-notice in this case answers: each was complete and sworn while it was looked at, so
+    that the law's own clock began (512(c)(3)), and was neither withdrawn nor found unfounded. Who filed anything else
+    is given nobody's name and address, and keeps no work away.
+    """
     over = (Notice.State.WITHDRAWN, Notice.State.UNFOUNDED)
-    return case.notices.filter(category=Category.COPYRIGHT, kind=Notice.Kind.REPORT).exclude(state__in=over)
+    begun = Clock.objects.filter(notice=OuterRef("pk"), rule_id__in=_sworn_laws())
+    rows = case.notices.filter(Exists(begun), category=Category.COPYRIGHT, kind=Notice.Kind.REPORT)
+    return rows.exclude(state__in=over)
+
+
+def _sworn_laws() -> list[str]:
+    """Ids of the rules, in every version, that a complaint about copyright is sworn under."""
+    return [rule.id for rule in rules.pack(now()).rules if {*guided.asks(rule)} >= _COMPLAINT]
 
 
 def _facts(case: Case) -> dict[str, Any]:
@@ -119,17 +131,26 @@ def complete(
     sworn: Collection[str] = (),
 ) -> CounterNotice:
     """Add what was missing. The days count from the moment when nothing is. Raises as `file_counter_notice`."""
-    if row.state != CounterNotice.State.INCOMPLETE:
-        raise Conflict("Nothing is missing in this counter-notice.", code="counter_notice.complete")
-    given = {**fields_of(row), **{name: text for name, text in _checked(details, sworn).items() if text}}
+    added = {name: text for name, text in _checked(details, sworn).items() if text}
     with transaction.atomic():
+        _hold(row)
+        given = {**fields_of(row), **added}
         _take_down_words(row, given, {*(each["statement"] for each in row.sworn), *sworn})
         entry = _record(EventType.COUNTER_NOTICE_COMPLETED, row, row.entry, given)
-        CounterNotice.objects.filter(pk=row.pk).update(
-            sealed_fields=row.sealed_fields, sworn=row.sworn, missing=row.missing
-        )
+        incomplete = CounterNotice.objects.filter(pk=row.pk, state=CounterNotice.State.INCOMPLETE)
+        incomplete.update(sealed_fields=row.sealed_fields, sworn=row.sworn, missing=row.missing)
         _go_on(row, entry)
     return row
+
+
+def _hold(row: CounterNotice) -> None:
+    """As it is now, kept so until the caller's transaction ends: of two tabs the second adds to what the first said;
+    what was received is sworn, and changes no more. Raises Conflict once nothing is missing.
+    """
+    changing = ("state", "sworn", "missing", "sealed_fields")
+    row.refresh_from_db(fields=changing, from_queryset=CounterNotice.objects.select_for_update())
+    if row.state != CounterNotice.State.INCOMPLETE:
+        raise Conflict("Nothing is missing in this counter-notice.", code="counter_notice.complete")
 
 
 def _checked(details: Mapping[str, str], sworn: Collection[str]) -> dict[str, str]:
@@ -202,39 +223,16 @@ def forward(row: CounterNotice) -> None:
 
 
 def answering(notice: Notice) -> CounterNotice | None:
-    """The counter-notice that was forwarded to who filed this notice."""
-    forwarded = CounterNotice.objects.exclude(forwarded_at=None).filter(decision__case=notice.case_id)
-    if notice.category != Category.COPYRIGHT:
+    """The counter-notice that was forwarded to who filed this notice, if it is one that it answers."""
+    if notice.category != Category.COPYRIGHT or not complaints(notice.case).filter(pk=notice.pk).exists():
         return None
+    forwarded = CounterNotice.objects.exclude(forwarded_at=None).filter(decision__case=notice.case_id)
     return forwarded.select_related("decision__case", "by", "entry").order_by("-pk").first()
 
 
-def tell_of_action(row: CounterNotice, notice: Notice, *, court: str, reference: str) -> CounterNotice:
-    """512(g)(2)(C): who complained says that they filed an action; the work does not come back by itself.
-
-    Raises Problem with `errors`, Forbidden for any other notice, Conflict when it came back already.
-    """
-    said = {"court": court.strip(), "reference": reference.strip()}
-    wrong = {name: not 2 <= len(text) <= 200 and "Between 2 and 200 characters." for name, text in said.items()}
-    notice_checks.refuse(wrong)
-    if not complaints(row.decision.case).filter(pk=notice.pk).exists():
-        raise Forbidden("This is told by who filed the notice about copyright.", code="counter_notice.role")
-    with transaction.atomic():
-        notices.note_action(notice, said)
-        at = now()
-        move(row, CounterNotice.MOVES, CounterNotice.State.BLOCKED, action_told_at=at, ended_at=at)
-        log.append(
-            EventType.COUNTER_NOTICE_BLOCKED,
-            actor=notice.filer.actor,
-            role="notifier",
-            object=row.decision.case.object,
-            refs=[row.entry] if row.entry else [],
-            facts={"counter_notice": str(row.pk), "notice": str(notice.pk)},
-            sealed={"action": Sealed(said, notice.filer.actor)},
-        )
-        clocks.end(row.clocks.all(), Clock.State.VOID)
-        cases.touch(row.decision.case)
-    return row
+def shown_to_complainant(row: CounterNotice) -> dict[str, str]:
+    """The copy of 512(g)(2)(B); nothing once it was taken back."""
+    return {} if row.state == CounterNotice.State.WITHDRAWN else fields_of(row)
 
 
 def withdraw(row: CounterNotice) -> CounterNotice:
@@ -306,9 +304,13 @@ def _call_people(job: Job) -> None:
     if row.state != CounterNotice.State.FORWARDED or row.latest_restore is None:
         return
     sentence = f"A work must be shown again by {row.latest_restore:%Y-%m-%d %H:%M} UTC, and doing it failed"
-    people_here = User.objects.filter(is_active=True, memberships__role__in=(Role.LEAD_REVIEWER, Role.OPERATOR))
-    for user in people_here.distinct():
+    for user in on_duty(Role.LEAD_REVIEWER, Role.OPERATOR):
         letters.send(user.email, "A counter-notice is late", sentence, "/review/")
+
+
+def on_duty(*roles: Role) -> QuerySet[User]:
+    """Who is called when a person has to look."""
+    return User.objects.filter(is_active=True, memberships__role__in=roles).distinct()
 
 
 def _record(

@@ -17,7 +17,7 @@ from core.problems import Conflict
 from core.states import move
 from ledger import log
 from ledger.events import EventType
-from policy import authority, rules
+from policy import authority, parties, rules
 from policy.models import Category, Notice, TrustedFlagger
 from policy.notice_checks import refuse
 
@@ -51,6 +51,7 @@ def designate(
     `errors` for each wrong field.
     """
     authority.may(by, authority.Act.DESIGNATE_FLAGGER)
+    parties.refuse_party(by, organisation)
     named = authority_name.strip()
     refuse(
         {
@@ -90,8 +91,9 @@ def designate(
 
 
 def change(row: TrustedFlagger, to: str, *, by: User) -> TrustedFlagger:
-    """Suspend (DSA 22(6)), resume or end a designation. Raises Forbidden, Conflict."""
+    """Suspend (DSA 22(6)), resume or end a designation. Raises Forbidden (also for a member of it), Conflict."""
     authority.may(by, authority.Act.DESIGNATE_FLAGGER)
+    parties.refuse_party(by, row)
     with transaction.atomic():
         move(row, TrustedFlagger.MOVES, to)
         log.append(

@@ -9,6 +9,7 @@ from core.problems import Forbidden, Problem
 from core.states import move
 from ledger import log
 from ledger.events import EventType
+from ledger.log import Sealed
 from policy import authority, cases, hashlist
 from policy.models import Case, Category, Flag, Notice
 from provenance.models import Asset
@@ -78,8 +79,9 @@ def _raise(asset: Asset, origin: str, category: str, case: Case | None, notice: 
         EventType.FLAG_RAISED,
         actor=by.actor if by else "system",
         role=reviewing_role(by) if by else "system",
-        object=f"asset:{asset.pk}",
-        facts={"origin": origin, "case": str(case.pk)},
+        object=case.object,
+        facts={"origin": origin},
+        sealed=_about(flag),
     )
     flag.save(force_insert=True)
     return flag
@@ -125,8 +127,14 @@ def settle_one(flag: Flag, to: Flag.State, *, by: User | None) -> bool:
         EventType.FLAG_SETTLED,
         actor=by.actor if by else "system",
         role=reviewing_role(by) if by else "system",
-        object=f"asset:{flag.asset_id}",
+        object=f"case:{flag.case_id}",
         refs=[flag.entry] if flag.entry else [],
-        facts={"origin": flag.origin, "case": str(flag.case_id), "state": to.value},
+        facts={"origin": flag.origin, "state": to.value},
+        sealed=_about(flag),
     )
     return True
+
+
+def _about(flag: Flag) -> dict[str, Sealed]:
+    """Which work, sealed under the case: a reason to look is no mark on somebody's work (R22, I8)."""
+    return {"about": Sealed({"asset": str(flag.asset_id)}, f"case:{flag.case_id}")}

@@ -21,6 +21,8 @@ from provenance.vocabulary import SYNTHETIC
 FORMS: Final = Path(__file__).resolve().parent / "forms"
 SWORN: Final = "sworn:"
 INTIMATE: Final = (Category.NCII, Category.NCII_DEEPFAKE)
+# Issues that there are with what software made alone.
+MADE: Final = (Category.NCII_DEEPFAKE, Category.UNLABELLED_SYNTHETIC)
 
 # The events that a notice of each kind starts clocks with; a report's are `clocks.NOTICE`, an order's `clocks.ORDER`.
 FALSE_POSITIVE: Final = frozenset({"false_positive_claimed"})
@@ -176,9 +178,7 @@ def facts_of(notice: Notice) -> dict[str, Any]:
         "channel": "notice",
         "role": "depicted" if notice.as_depicted else "other",
         "content_kind": asset.kind if asset else "",
-        "synthetic": bool(asset and asset.source_type in SYNTHETIC)
-        or how == "software"
-        or notice.category in (Category.NCII_DEEPFAKE, Category.UNLABELLED_SYNTHETIC),
+        "synthetic": bool(asset and asset.source_type in SYNTHETIC) or how == "software" or notice.category in MADE,
         "intimate": notice.category in INTIMATE,
         "minor": about_a_child(notice),
         "satire": Exemption.SATIRE in notice.exemptions,
@@ -243,6 +243,18 @@ def lacking(law: Law, notice: Notice, given: Mapping[str, str]) -> set[str]:
 def missing(notice: Notice, given: Mapping[str, str], at: dt.datetime | None = None) -> list[str]:
     """Every question that some law asks and this notice does not answer, in alphabetical order."""
     return sorted({ask for law in laws(notice, at) for ask in lacking(law, notice, given)})
+
+
+def hurry(notice: Notice, given: Mapping[str, str]) -> tuple[Law, Law | None] | None:
+    """The law with the shortest deadline among those that still want something, and the one whose deadline counts
+    meanwhile; None where adding it brings nothing forward.
+    """
+    dated = [law for law in laws(notice) if law.clock.due_at]  # the shortest first
+    waits = next((law for law in dated if lacking(law, notice, given)), None)
+    counts = next((law for law in dated if not lacking(law, notice, given)), None)
+    if waits is None or (counts is not None and dated.index(counts) < dated.index(waits)):
+        return None
+    return waits, counts
 
 
 def _answered(ask: str, notice: Notice, given: Mapping[str, str]) -> bool:

@@ -8,7 +8,7 @@ from django.conf.global_settings import LANGUAGES
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from core.problems import invalid
+from core.problems import Conflict, Problem, invalid
 from policy import guided, rules
 from policy.models import Category, Exemption, Notice
 
@@ -16,6 +16,10 @@ from policy.models import Category, Exemption, Notice
 LANGUAGE_CODES: Final = frozenset(code for code, _ in LANGUAGES)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LIST = "Choose from the list."
+_WRITE = "Fill in what is missing, or leave the notice as it is."
+MOST_MORE: Final = 20_000  # characters
+MOST_ADDITIONS: Final = 20
+TIMES: Final = "additions"  # how often something was added, kept among the words
 
 
 def refuse_fields(errors: Mapping[str, Any]) -> None:
@@ -60,6 +64,22 @@ def details(texts: Mapping[str, str]) -> dict[str, str | bool]:
     long = {name: f"At most {most:,} characters." for name, most in known if len(texts[name]) > most}
     mail = {"email": email(texts["email"])} if texts.get("email") and "email" not in long else {}
     return {**unknown, **mail, **long}
+
+
+def addition(before: Mapping[str, str], given: Mapping[str, str], *, fresh: bool) -> None:
+    """Of what a filer adds to a notice: all that they said before, and with it. fresh: a statement was sworn. Raises
+    Problem, Conflict: whoever decides must look again each time, so nothing, too much and too often are refused.
+    """
+    if not fresh and all(text == before.get(name, "") for name, text in given.items() if name != TIMES):
+        raise Problem("notice.nothing", "You added nothing", detail="You added nothing new.", next_step=_WRITE)
+    long = len(given["more"]) > MOST_MORE
+    refuse({"more": long and f"At most {MOST_MORE:,} characters with what you added before."})
+    if int(before.get(TIMES, 0)) >= MOST_ADDITIONS:
+        raise Conflict(
+            f"Something was added {MOST_ADDITIONS} times, and that is the most.",
+            code="notice.additions",
+            next_step="A reviewer reads what is there, and asks if more is needed.",
+        )
 
 
 def language(code: str) -> str:

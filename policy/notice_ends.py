@@ -1,6 +1,7 @@
 """How a notice ends before a decision: its filer withdraws it, or a reviewer calls it manifestly unfounded.
 
-Unfounded is said with a reason from a list, told to the filer, and contested by one click: then somebody else looks.
+Unfounded is said with a reason from a list, told to the filer, and contested once, by one click: then the notice counts
+again, and only somebody else may call it unfounded a second time.
 """
 
 from django.db import transaction
@@ -8,13 +9,14 @@ from django.db import transaction
 from accounts.models import User
 from accounts.people import reviewing_role
 from core import jobs
-from core.problems import Conflict
+from core.clock import now
+from core.problems import Conflict, Forbidden
 from core.states import move
 from ledger import log
 from ledger.events import EventType
 from ledger.log import Sealed
 from policy import authority, cases, clocks, hashlist, misuse, notices, people
-from policy.models import Case, Clock, Misuse, Notice, Recusal
+from policy.models import Case, Clock, Misuse, Notice
 from policy.notice_checks import refuse_fields
 
 
@@ -39,13 +41,16 @@ def withdraw(notice: Notice) -> Notice:
 def unfounded(notice: Notice, by: User, why: str) -> Notice:
     """`by`, who has the case, finds the notice manifestly unfounded (DSA 23(2)). It counts for misuse.
 
-    why: of Notice.Unfounded. Raises Forbidden for who does not have the case, Conflict, Problem with `errors`.
+    why: of Notice.Unfounded. Raises Forbidden for who does not have the case, or said so before it was contested;
+    Conflict, Problem with `errors`.
     """
     authority.may(by, authority.Act.JUDGE_NOTICE)
     authority.in_hand(notice.case, by)
     if why not in Notice.Unfounded.values or not why:
         refuse_fields({"why": "Choose from the list."})
     with transaction.atomic():
+        _hold(notice)
+        _refuse_same_judge(notice, by)
         move(notice, Notice.MOVES, Notice.State.UNFOUNDED, unfounded_for=why, unfounded_by=by)
         log.append(
             EventType.NOTICE_UNFOUNDED,
@@ -53,7 +58,8 @@ def unfounded(notice: Notice, by: User, why: str) -> Notice:
             role=reviewing_role(by),
             object=notice.case.object,
             refs=[notice.entry] if notice.entry else [],
-            facts={"notice": str(notice.pk), "why": why},
+            facts={"notice": str(notice.pk)},
+            sealed={"about": Sealed({"why": why}, notice.case.object)},
         )
         _stop(notice)
         jobs.enqueue("policy.tell_notice", notice=str(notice.pk), about="unfounded")
@@ -61,9 +67,27 @@ def unfounded(notice: Notice, by: User, why: str) -> Notice:
     return notice
 
 
+def _hold(notice: Notice) -> None:
+    """As it is now, kept so until the transaction ends: whoever judged or contested it a moment ago has been heard."""
+    judged = ("state", "unfounded_by", "contested_at")
+    notice.refresh_from_db(fields=judged, from_queryset=Notice.objects.select_for_update())
+
+
+def _refuse_same_judge(notice: Notice, by: User) -> None:
+    if notice.contested_at is not None and notice.unfounded_by_id == by.pk:
+        raise Forbidden(
+            "You called this notice unfounded and its filer contests it, so somebody else says whether it is.",
+            code="notice.same_judge",
+            next_step="Decide the case as it stands, or put it back.",
+        )
+
+
 def contest(notice: Notice, grounds: str) -> Notice:
-    """The filer says that the notice is not unfounded. It counts again at once, its clocks start anew, and who called
-    it unfounded never gets the case. Raises Conflict once the case is decided: then the decision is appealed.
+    """The filer says, once, that the notice is not unfounded. It counts again at once, its clocks start anew, and who
+    called it unfounded does not do so again. The case stays with whoever works at it: one filer, perhaps without a
+    name, must not take it from everybody.
+
+    Raises Conflict the second time, and once the case is decided: then the decision is appealed.
     """
     grounds = grounds.strip()
     refuse_fields({} if 10 <= len(grounds) <= 5000 else {"grounds": "Between 10 and 5,000 characters."})
@@ -76,30 +100,21 @@ def contest(notice: Notice, grounds: str) -> Notice:
         )
     with transaction.atomic():
         people.refuse_erased(notice.filer)
-        move(notice, Notice.MOVES, Notice.State.VALID, unfounded_for=Notice.Unfounded.NONE)
-        _give_to_somebody_else(notice)
+        _hold(notice)
+        _refuse_again(notice)
+        move(notice, Notice.MOVES, Notice.State.VALID, unfounded_for=Notice.Unfounded.NONE, contested_at=now())
         notices.heard_again(notice, grounds)
         misuse.recount(notice.account or notice.filer, Misuse.Kind.NOTICES)
     return notice
 
 
-def _give_to_somebody_else(notice: Notice) -> None:
-    case, judge = notice.case, notice.unfounded_by
-    if judge is None or Recusal.objects.filter(case=case, reviewer=judge).exists():
-        return
-    held = case.assigned_to_id == judge.pk
-    if held:
-        move(case, Case.MOVES, Case.State.OPEN, assigned_to=None)
-    entry = log.append(
-        EventType.CASE_RECUSED,
-        actor="system",
-        role="system",
-        object=case.object,
-        refs=[case.entry] if case.entry else [],
-        facts={"held": held},
-        sealed={"why": Sealed(Recusal.Why.CONFLICT.value, judge.actor)},
-    )
-    Recusal.objects.create(case=case, reviewer=judge, why=Recusal.Why.CONFLICT, entry=entry)
+def _refuse_again(notice: Notice) -> None:
+    if notice.state == Notice.State.UNFOUNDED and notice.contested_at is not None:
+        raise Conflict(
+            "Two people found this notice unfounded, the second after you contested it.",
+            code="notice.contested",
+            next_step="If there is something new, file a new notice that says what.",
+        )
 
 
 def _stop(notice: Notice) -> None:

@@ -1,7 +1,7 @@
-"""Notices: what anybody files, with or without an account. Filed, completed, asked about, answered, read.
+"""Notices: what anybody files, with or without an account. Filed, completed, asked about, read.
 
-Coming back is `policy.notice_pins`; how a notice ends before a decision `policy.notice_ends`; which laws its answers
-lead to `policy.guided`.
+Coming back is `policy.notice_pins`; how a notice ends `policy.notice_ends` and `policy.notice_answers`; which laws its
+answers lead to `policy.guided`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,6 +12,7 @@ from django.db import transaction
 
 from accounts.models import User
 from core import jobs
+from core.canonical import Json
 from core.clock import now
 from core.problems import Conflict
 from core.states import move
@@ -21,13 +22,12 @@ from ledger.events import EventType
 from ledger.log import Sealed
 from ledger.models import Entry
 from policy import attachments, cases, clocks, disputes, flags, guided, misuse, notice_checks, notice_clocks, people
-from policy.models import Case, Category, Clock, Decision, Flag, Notice, TrustedFlagger
+from policy.models import Category, Clock, Flag, Notice, TrustedFlagger
 from policy.notice_checks import refuse_fields
 from policy.notice_pins import new_number, new_pin
 from provenance.models import Asset, Rendition
 
 __all__ = [
-    "answered",
     "ask",
     "attach",
     "complete_notice",
@@ -40,6 +40,9 @@ __all__ = [
 
 TEXT: Final = "policy.notice.text"
 MORE: Final = "more"
+TIMES: Final = notice_checks.TIMES
+# In the log. That somebody says they are the one shown is among what is sealed.
+ROLE: Final = "notifier"
 _PARTS: Final = ("statement", "url_or_text")
 # What a reviewer may ask for: every question, and more words or a better address.
 ASKABLE: Final = (*guided.QUESTIONS, "statement", "place")
@@ -101,7 +104,7 @@ def file_notice(
     )
     checks = (notice_checks.notice(notice, texts), notice_checks.sworn(sworn), notice_checks.details(given))
     notice_checks.refuse(*checks)
-    misuse.refuse_suspended(notice, given["email"])
+    misuse.refuse_suspended(notice)
     told, notice.pin_hash = pin or new_pin()
     with transaction.atomic():
         _file(notice, {**given, **texts}, sworn)
@@ -175,26 +178,36 @@ def _record_filing(notice: Notice, given: dict[str, str]) -> Entry:
     return log.append(
         EventType.NOTICE_FILED,
         actor=owner,
-        role=_role(notice),
+        role=ROLE,
         object=notice.case.object,
         refs=[row.entry for row in (notice.case, notice.flag) if row is not None and row.entry is not None],
         facts={
             "notice": str(notice.pk),
-            "kind": notice.kind,
-            "category": notice.category,
-            "jurisdiction": notice.jurisdiction,
-            "exemptions": notice.exemptions,
-            "answers": notice.answers,
-            "sworn": [f"{row['statement']}@{row['version']}" for row in notice.sworn],
-            "trusted_flagger": str(notice.flagger_id or ""),
             "state": notice.state,
         },
-        sealed={"text": Sealed(_words(given), owner), "contact": Sealed(contact, owner)},
+        sealed={
+            "text": Sealed(_words(given), owner),
+            "contact": Sealed(contact, owner),
+            "about": Sealed(about(notice), notice.case.object),
+            "answers": Sealed(answers_of(notice), owner),
+        },
     )
 
 
-def _role(notice: Notice) -> str:
-    return "depicted" if notice.as_depicted else "notifier"
+def about(notice: Notice) -> dict[str, Json]:
+    """What its entry says of the matter, sealed under the case: beside a work it would accuse (R22, I8)."""
+    named = {name: str(getattr(notice, name)) for name in ("kind", "category", "jurisdiction")}
+    return {**named, "trusted_flagger": str(notice.flagger_id or "")}
+
+
+def answers_of(notice: Notice) -> dict[str, Json]:
+    """What its entry says of the filer's answers, sealed under their own key: who is shown, of what age, is theirs."""
+    return {
+        "answers": notice.answers,
+        "as_depicted": notice.as_depicted,
+        "exemptions": notice.exemptions,
+        "sworn": [f"{row['statement']}@{row['version']}" for row in notice.sworn],
+    }
 
 
 # --- What is missing -----------------------------------------------------------------------------------------------
@@ -211,15 +224,18 @@ def complete_notice(
 ) -> Notice:
     """The filer adds what was missing; the clocks that waited for it start now (the cure time is their start, I16).
 
-    more: further words, where more was asked. Raises Problem with `errors`; Conflict once the filer was erased, or the
-    notice is over.
+    more: further words, where more was asked. Raises Problem with `errors`, or when nothing of it is new: an empty
+    answer would call a reviewer back for nothing. Conflict once the filer was erased, the notice is over, or was added
+    to too often.
     """
     added = notice_checks.stripped({**(details or {}), "name": name, "email": email})
     too_long = {"more": len(more) > 5000 and "At most 5,000 characters."}
     notice_checks.refuse(notice_checks.details(added), notice_checks.sworn(sworn), too_long)
     with transaction.atomic():
         _hear(notice)
+        before, asked, had = contents(notice), set(notice.missing), len(notice.sworn)
         given = _add(notice, {**{k: text for k, text in added.items() if text}, MORE: more.strip()}, sworn)
+        notice_checks.addition(before, given, fresh=len(notice.sworn) > had)
         notice.missing = _still_missing(notice, given, more.strip())
         entry = _record_completion(notice, given)
         if notice.state == Notice.State.INCOMPLETE and not notice.missing:
@@ -230,7 +246,8 @@ def complete_notice(
         )
         if notice.state in Notice.WAITING:
             notice_clocks.begin(notice, given, entry)
-            cases.answered(notice.case)
+            heard = cases.answered if asked - set(notice.missing) else cases.touch
+            heard(notice.case)
     return notice
 
 
@@ -255,7 +272,10 @@ def _add(notice: Notice, added: Mapping[str, str], sworn: Collection[str]) -> di
     before = contents(notice)
     longer = "\n\n".join(text for text in (before.get(MORE, ""), added.get(MORE, "")) if text)
     given = {**before, **added, MORE: longer}
+    given[TIMES] = str(int(before.get(TIMES, 0)) + 1)
     people.keep_contact(notice.filer, name=given["name"], contact=given["email"])
+    if given["email"] and given["email"] != before["email"]:
+        jobs.enqueue("policy.acknowledge_notice", notice=str(notice.pk))
     notice.sealed_text = people.seal(notice.filer.actor, _words(given), TEXT)
     sworn_before = {row["statement"] for row in notice.sworn}
     notice.sworn = [*notice.sworn, *guided.swear([each for each in sworn if each not in sworn_before], now())]
@@ -278,7 +298,7 @@ def _record_completion(notice: Notice, given: Mapping[str, str], **facts: bool) 
     return log.append(
         EventType.NOTICE_COMPLETED,
         actor=owner,
-        role=_role(notice),
+        role=ROLE,
         object=notice.case.object,
         refs=[notice.entry] if notice.entry else [],
         facts={"notice": str(notice.pk), "state": Notice.State.VALID if cured else notice.state, **facts},
@@ -320,54 +340,17 @@ def heard_again(notice: Notice, grounds: str) -> None:
     cases.touch(notice.case)
 
 
-def note_action(notice: Notice, said: Mapping[str, str]) -> None:
-    """What the filer told of an action in court, with their other words. Run inside the verb's transaction.
+def note_action(notice: Notice, said: Mapping[str, str], sworn: Collection[str] = ()) -> None:
+    """What the filer told, and swore, of an action in court, with their other words. Run inside the verb's transaction.
 
     Raises Conflict once the filer was erased, or the notice is over.
     """
     _hear(notice)
     given = {**contents(notice), **{f"action_{name}": text for name, text in said.items()}}
     sealed = people.seal(notice.filer.actor, _words(given), TEXT)
-    Notice.objects.filter(pk=notice.pk).update(sealed_text=sealed)
+    notice.sworn = [*notice.sworn, *guided.swear(sworn, now())]
+    Notice.objects.filter(pk=notice.pk).update(sealed_text=sealed, sworn=notice.sworn)
     notice.sealed_text = sealed
-
-
-# --- The answer ----------------------------------------------------------------------------------------------------
-
-
-def answered(case: Case, decision: Decision) -> None:
-    """Every notice that waits is answered; its outcome follows from what the decision does, and changes when it is
-    reversed. Run inside the decision's transaction.
-
-    A notice that a flag is wrong is accepted when nothing is restricted, every other one when something is.
-    """
-    if decision.interim:
-        return
-    restricts = decision.outcome != Decision.Outcome.NO_ACTION and decision.state != Decision.State.REVERSED
-    rows = case.notices.filter(state__in=(*Notice.WAITING, Notice.State.ANSWERED))
-    for notice in rows.select_related("filer", "flag__entry", "entry"):
-        _answer(notice, decision, accepted=restricts != (notice.kind == Notice.Kind.FALSE_POSITIVE))
-
-
-def _answer(notice: Notice, decision: Decision, *, accepted: bool) -> None:
-    outcome = Notice.Outcome.ACCEPTED if accepted else Notice.Outcome.DECLINED
-    if notice.state == Notice.State.ANSWERED:
-        if notice.outcome == outcome:
-            return
-        Notice.objects.filter(pk=notice.pk, state=Notice.State.ANSWERED).update(outcome=outcome)
-        notice.outcome = outcome
-    else:
-        move(notice, Notice.MOVES, Notice.State.ANSWERED, outcome=outcome)
-    log.append(
-        EventType.NOTICE_ANSWERED,
-        actor="system",
-        role="system",
-        object=decision.case.object,
-        refs=[row.entry for row in (decision, notice) if row.entry is not None],
-        facts={"notice": str(notice.pk), "decision": str(decision.pk), "outcome": outcome.value},
-    )
-    if notice.flag is not None:
-        flags.settle_one(notice.flag, Flag.State.CLEARED if accepted else Flag.State.CONFIRMED, by=decision.decider)
 
 
 # --- Reading -------------------------------------------------------------------------------------------------------
@@ -390,7 +373,7 @@ def attach(notice: Notice, document: "File[bytes]") -> None:
         entry = log.append(
             EventType.NOTICE_COMPLETED,
             actor=notice.filer.actor,
-            role=_role(notice),
+            role=ROLE,
             object=notice.case.object,
             refs=[notice.entry] if notice.entry else [],
             facts={"notice": str(notice.pk), "state": notice.state, "documents": 1},

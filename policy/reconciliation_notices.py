@@ -15,6 +15,7 @@ _COUNTER = {
     EventType.COUNTER_NOTICE_FORWARDED: CounterNotice.State.FORWARDED,
     EventType.COUNTER_NOTICE_RESTORED: CounterNotice.State.RESTORED,
     EventType.COUNTER_NOTICE_BLOCKED: CounterNotice.State.BLOCKED,
+    EventType.COUNTER_NOTICE_LIFTED: CounterNotice.State.FORWARDED,
     EventType.COUNTER_NOTICE_WITHDRAWN: CounterNotice.State.WITHDRAWN,
 }
 _WAITS = (

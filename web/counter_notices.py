@@ -1,4 +1,6 @@
-"""The uploader's counter-notice (17 U.S.C. 512(g)): filed, completed, followed, taken back."""
+"""The uploader's counter-notice (17 U.S.C. 512(g)): filed, completed, followed, taken back; and the action in court
+that a lead reviewer looks for.
+"""
 
 import uuid
 from typing import Any
@@ -9,12 +11,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import signed_in
+from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.problems import NotFound, Problem
-from policy import counter_notices, guided
+from policy import authority, counter_notices, court_actions, guided
+from policy.authority import ACTS, Act
 from policy.models import CounterNotice, Decision
-from web.forms_notices import CounterNoticeForm, sworn_in
+from web.forms_notices import CounterNoticeForm, LiftForm, sworn_in
 from web.forms_process import onto
 
 
@@ -71,6 +74,7 @@ def _page(
         "missing": [guided.words(ask) for ask in row.missing] if row else [],
         "clocks": row.clocks.order_by("due_at") if row else [],
         "words": counter_notices.fields_of(row) if row else {},
+        "actions": court_actions.actions_told(row) if row and row.state == CounterNotice.State.BLOCKED else [],
     }
     status = 422 if form is not None and form.errors else 200
     return render(request, "notices/counter_notice.html", context, status=status)
@@ -88,3 +92,27 @@ def withdraw(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     counter_notices.withdraw(found)
     messages.success(request, "You took your counter-notice back.")
     return redirect("counter_notice", pk)
+
+
+@role_required(*ACTS[Act.LIFT_BLOCK].roles)
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def told_action(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """What was told of an action in court, for the lead reviewer who looks whether it is there."""
+    rows = CounterNotice.objects.select_related("decision__case__asset", "by", "entry")
+    row = rows.filter(pk=pk).exclude(action_told_at=None).first()
+    if row is None:
+        raise NotFound("counter-notice with an action in court")
+    lead = signed_in(request)
+    authority.may_open(row.decision.case, lead)
+    form = LiftForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            court_actions.lift(row, lead, form.cleaned_data["reason"])
+        except Problem as problem:
+            onto(form, problem)
+        else:
+            messages.success(request, "The work comes back on its day.")
+            return redirect("told_action", pk)
+    context = {"row": row, "form": form, "actions": court_actions.actions_told(row)}
+    return render(request, "notices/told_action.html", context, status=422 if form.errors else 200)

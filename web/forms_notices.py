@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.conf.global_settings import LANGUAGES
 
-from policy import guided
+from policy import court_actions, guided
 from policy.models import Category, Exemption, Notice
 from policy.notice_checks import LANGUAGE_CODES
 from policy.rules import JURISDICTIONS
@@ -40,6 +40,10 @@ ASK_AGE_AND_PUBLIC_LIFE = (
 )
 # One question for both, because a report asks at most ten; by the name of the answer in `guided.CHOICES`.
 PERSON = [("minor", "Under 18"), ("public_figure", "In public life, in politics for example")]
+NO_PICTURE = (
+    "Do not send us the picture; we did not look at it. Its address is enough. Once you have reported it, you can add a"
+    " digest that you make on your own device."
+)
 _LANGUAGES = dict(LANGUAGES)
 PLACES = [("", "Choose one"), *JURISDICTIONS.items()]
 
@@ -126,6 +130,13 @@ class FactsForm(forms.Form):
 
     one_of = ("asset", "file")  # one is enough, and one is needed: neither is called optional
 
+    category = forms.ChoiceField(
+        label="What is wrong with it?",
+        choices=[("", "Choose one"), *CATEGORIES],
+        error_messages={"required": "Choose what fits best."},
+        # Before the field for a file: to have such a picture, or to pass it on, is a crime in most places.
+        help_text="If a child is in danger, do not send us the picture: where it is, is enough.",
+    )
     asset = forms.CharField(
         label="Address or number of the picture",
         required=False,
@@ -137,14 +148,9 @@ class FactsForm(forms.Form):
         label="Or a copy of the file",
         required=False,
         allow_empty_file=True,  # an empty file is refused by the storage door, with better words
-        help_text="Used once, to find it in our register. We do not keep it.",
+        help_text="Used once, to find it in our register. We do not keep it. Send none of a child in danger.",
     )
     file_sha256 = forms.RegexField(r"^[0-9a-f]{64}$", required=False, widget=forms.HiddenInput)
-    category = forms.ChoiceField(
-        label="What is wrong with it?",
-        choices=[("", "Choose one"), *CATEGORIES],
-        error_messages={"required": "Choose what fits best."},
-    )
     shown = _radio("shown")
     jurisdiction = _place()
 
@@ -152,6 +158,8 @@ class FactsForm(forms.Form):
         data = super().clean() or {}
         if not (data.get("asset") or data.get("file") or data.get("file_sha256")):
             self.add_error("asset", "Give the address of the picture, or a copy of the file.")
+        if data.get("category") == Category.CHILD_SAFETY and data.get("file"):
+            self.add_error("file", NO_PICTURE)  # nothing has opened it
         return data
 
 
@@ -263,6 +271,22 @@ class ActionForm(forms.Form):
 
     court = forms.CharField(label="Which court?", max_length=200)
     reference = forms.CharField(label="Its file number", max_length=200)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        name, field = _asked(guided.SWORN + court_actions.SWORN)
+        field.required = True
+        self.fields[name] = field
+
+
+class LiftForm(forms.Form):
+    """No such action is there."""
+
+    reason = forms.CharField(
+        label="How did you look for the action?",
+        max_length=300,
+        help_text="For example: the docket of the court, on which day. It is kept under your own key.",
+    )
 
 
 class CounterNoticeForm(forms.Form):

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, Final
 
 from django import forms
@@ -17,7 +18,7 @@ from core.clock import now
 from core.http import one_file
 from core.problems import NotFound, Problem
 from ledger import vault
-from policy import attachments, counter_notices, guided, misuse, notice_ends, notice_pins, notices
+from policy import attachments, counter_notices, court_actions, guided, misuse, notice_ends, notice_pins, notices
 from policy.models import Attachment, Clock, CounterNotice, Misuse, Notice
 from provenance.models import Asset
 from provenance.restriction import nameable
@@ -26,10 +27,11 @@ from web.forms_notices import ActionForm, CompleteForm, DocumentForm, details_in
 from web.forms_process import GroundsForm, PinForm, onto
 from web.privacy import limit, open_private
 
-# How long a browser that gave the right PIN may see the notice without giving it again.
+# How long a browser that gave the right PIN may see the notice without giving it again, since it last looked.
 OPEN_FOR = dt.timedelta(minutes=30)
 OPENED_BY_FILING: Final = "filed_notice"
 _OPEN: Final = "open_notices"
+_AGAIN: Final = "again"
 
 
 @open_private
@@ -44,7 +46,8 @@ def notice_entry(request: HttpRequest) -> HttpResponse:
             onto(form, problem)
         else:
             return redirect("notice_status", notice.number)
-    return render(request, "notices/enter.html", {"form": form}, status=422 if form.errors else 200)
+    context = {"form": form, "open": last_opened(request)}
+    return render(request, "notices/enter.html", context, status=422 if form.errors else 200)
 
 
 def notice_by_pin(request: HttpRequest, form: PinForm) -> Notice:
@@ -57,8 +60,12 @@ def notice_by_pin(request: HttpRequest, form: PinForm) -> Notice:
 
 def open_here(request: HttpRequest, notice: Notice) -> None:
     """This browser may see the notice for a while."""
+    _keep_open(request, notice.number)
+
+
+def _keep_open(request: HttpRequest, number: str) -> None:
     until = (now() + OPEN_FOR).timestamp()
-    request.session[_OPEN] = {**request.session.get(_OPEN, {}), notice.number: until}
+    request.session[_OPEN] = {**request.session.get(_OPEN, {}), number: until}
 
 
 def opened(request: HttpRequest, number: str) -> Notice:
@@ -74,21 +81,59 @@ def last_opened(request: HttpRequest) -> list[str]:
     return [number for number, until in request.session.get(_OPEN, {}).items() if until > now().timestamp()]
 
 
-def _opened_or_enter(request: HttpRequest, number: str) -> Notice:
-    try:
-        return opened(request, number)
-    except NotFound as closed:
-        closed.next_step = "Open “Status of a notice” and give your case number and PIN again."
-        raise
+def behind_pin(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A page of the notice `number`, for the browser that gave its PIN and looked within the half hour. Any other one
+    is asked for the PIN: with the right one it goes on, and nothing that was typed meanwhile is lost.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, number: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        if number in last_opened(request):
+            _keep_open(request, number)
+            return view(request, number, *args, **kwargs)
+        form = _pin_again(request, number)
+        if not form.is_bound or not _pin_is_right(request, form):
+            return _ask_again(request, form)
+        if f"{_AGAIN}-look" in request.POST:
+            return redirect(request.path)
+        return view(request, number, *args, **kwargs)
+
+    return guarded
+
+
+def _pin_again(request: HttpRequest, number: str) -> PinForm:
+    given = {f"{_AGAIN}-number": number, f"{_AGAIN}-pin": request.POST.get(f"{_AGAIN}-pin", "")}
+    form = PinForm(given if f"{_AGAIN}-pin" in request.POST else None, prefix=_AGAIN, initial={"number": number})
+    form.fields["number"].widget = forms.HiddenInput()
+    return form
+
+
+def _pin_is_right(request: HttpRequest, form: PinForm) -> bool:
+    if form.is_valid():
+        try:
+            notice_by_pin(request, form)
+        except Problem as problem:
+            onto(form, problem)
+    return not form.errors
+
+
+def _ask_again(request: HttpRequest, form: PinForm) -> HttpResponse:
+    """404, whether there is such a notice or not: a number alone tells nothing."""
+    own = ("csrfmiddlewaretoken", f"{_AGAIN}-pin", f"{_AGAIN}-number", f"{_AGAIN}-look")
+    typed = [(name, text) for name, texts in request.POST.lists() if name not in own for text in texts]
+    looks = request.method != "POST" or f"{_AGAIN}-look" in request.POST
+    context = {"form": form, "carried": typed, "looks": looks, "look": f"{_AGAIN}-look", "file": bool(request.FILES)}
+    return render(request, "notices/again.html", context, status=404)
 
 
 # --- The page ------------------------------------------------------------------------------------------------------
 
 
 @open_private
+@behind_pin
 @require_safe
 def status(request: HttpRequest, number: str) -> HttpResponse:
-    return _status(request, _opened_or_enter(request, number))
+    return _status(request, opened(request, number))
 
 
 def _status(request: HttpRequest, notice: Notice, code: int = 200, **forms_: forms.Form) -> HttpResponse:
@@ -100,12 +145,13 @@ def _status(request: HttpRequest, notice: Notice, code: int = 200, **forms_: for
         "work": _work(request, notice),
         "words": _said(notice),
         "missing": [guided.words(ask) for ask in notice.missing],
+        "hurry": guided.hurry(notice, notices.contents(notice)) if notice.missing else None,
         "clocks": _clocks(notice),
         "statement": statement,
         "events": _events(notice),
         "documents": _documents(notice),
         "counter": counter,
-        "counter_words": counter_notices.fields_of(counter) if counter else {},
+        "counter_words": counter_notices.shown_to_complainant(counter) if counter else {},
         "counter_sworn": _texts(counter) if counter else [],
         "counter_clocks": counter.clocks.filter(purpose=Clock.Purpose.RESTORE) if counter else [],
         "misuse": _misuse(notice),
@@ -182,21 +228,23 @@ def _tried(
     """Run the verb if the form is whole; else the page again, with the form and its errors under `name`."""
     if form.is_valid():
         try:
+            limit(request, "notices", who=number)
             verb()
         except Problem as problem:
             onto(form, problem)
         else:
             messages.success(request, done)
             return redirect("notice_status", number)
-    notice = _opened_or_enter(request, number)  # as it is, whatever the verb had begun
+    notice = opened(request, number)  # as it is, whatever the verb had begun
     return _status(request, notice, 422, **{name: form})
 
 
 @open_private
+@behind_pin
 @require_POST
 def notice_complete(request: HttpRequest, number: str) -> HttpResponse:
     """The filer adds what a law or a reviewer asks for and was missing."""
-    notice = _opened_or_enter(request, number)
+    notice = opened(request, number)
     form = CompleteForm(request.POST, missing=notice.missing)
 
     def add() -> None:
@@ -208,9 +256,10 @@ def notice_complete(request: HttpRequest, number: str) -> HttpResponse:
 
 
 @open_private
+@behind_pin
 @require_POST
 def notice_attach(request: HttpRequest, number: str) -> HttpResponse:
-    notice, form = _opened_or_enter(request, number), DocumentForm(request.POST, request.FILES)
+    notice, form = opened(request, number), DocumentForm(request.POST, request.FILES)
 
     def add() -> None:
         notices.attach(notice, one_file(request.FILES, "document"))
@@ -219,10 +268,11 @@ def notice_attach(request: HttpRequest, number: str) -> HttpResponse:
 
 
 @open_private
+@behind_pin
 @require_safe
 def notice_document(request: HttpRequest, number: str, pk: uuid.UUID) -> HttpResponse:
     """One's own document, as a download."""
-    notice = _opened_or_enter(request, number)
+    notice = opened(request, number)
     row = Attachment.objects.filter(pk=pk, notice=notice).first()
     if row is None:
         raise NotFound("document")
@@ -237,37 +287,41 @@ def download(row: Attachment, data: bytes) -> HttpResponse:
 
 
 @open_private
+@behind_pin
 @require_POST
 def notice_withdraw(request: HttpRequest, number: str) -> HttpResponse:
-    notice_ends.withdraw(_opened_or_enter(request, number))
+    notice_ends.withdraw(opened(request, number))
     messages.success(request, "You took your notice back. A reviewer may still look at the work.")
     return redirect("notice_status", number)
 
 
 @open_private
+@behind_pin
 @require_POST
 def notice_contest(request: HttpRequest, number: str) -> HttpResponse:
     """The filer says that the notice is not unfounded."""
-    notice, form = _opened_or_enter(request, number), GroundsForm(request.POST)
+    notice, form = opened(request, number), GroundsForm(request.POST)
 
     def contest() -> None:
         notice_ends.contest(notice, form.cleaned_data["grounds"])
 
-    return _tried(request, number, "contest_form", form, contest, "Thank you. Another reviewer looks at it.")
+    return _tried(request, number, "contest_form", form, contest, "Thank you. It counts again, and a reviewer decides.")
 
 
 @open_private
+@behind_pin
 @require_POST
 def notice_action(request: HttpRequest, number: str) -> HttpResponse:
     """Who complained tells of an action in court, so that the work does not come back by itself (512(g)(2)(C))."""
-    notice, form = _opened_or_enter(request, number), ActionForm(request.POST)
+    notice, form = opened(request, number), ActionForm(request.POST)
     counter = counter_notices.answering(notice)
     if counter is None:
         raise NotFound("counter-notice to this notice")
 
     def tell() -> None:
         assert counter is not None
-        counter_notices.tell_of_action(counter, notice, **form.cleaned_data)
+        said = {name: form.cleaned_data[name] for name in ("court", "reference")}
+        court_actions.tell_of_action(counter, notice, **said, sworn=sworn_in(form.cleaned_data))
 
     return _tried(request, number, "action_form", form, tell, "We have it on record. The work stays as it is.")
 
@@ -275,6 +329,7 @@ def notice_action(request: HttpRequest, number: str) -> HttpResponse:
 @open_private
 @require_POST
 def notice_close(request: HttpRequest, number: str) -> HttpResponse:
-    """Forget in this browser that the PIN was given."""
+    """Forget in this browser that the PIN was given, and which it is."""
+    request.session.pop(OPENED_BY_FILING, None)
     request.session[_OPEN] = {n: until for n, until in request.session.get(_OPEN, {}).items() if n != number}
     return redirect("notice")

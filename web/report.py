@@ -12,10 +12,11 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from core import storage
+from core.clock import now
 from core.http import one_file
 from core.problems import NotFound, Problem
 from detection.models import Finding
@@ -34,11 +35,12 @@ from web.forms_notices import (
     sworn_in,
 )
 from web.forms_process import onto
-from web.notices import OPENED_BY_FILING, open_here
+from web.notices import OPEN_FOR, OPENED_BY_FILING, open_here
 from web.privacy import limit, open_private
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _BUTTONS = ("csrfmiddlewaretoken", "step")
+_SENDS = ("file", "as_is")  # the report; the report although something is missing
 
 
 # --- The guided form -----------------------------------------------------------------------------------------------
@@ -47,12 +49,12 @@ _BUTTONS = ("csrfmiddlewaretoken", "step")
 @open_private
 @require_http_methods(["GET", "HEAD", "POST"])
 def report(request: HttpRequest) -> HttpResponse:
-    """First step, second step, back, or filed; a filed notice leads to its case number and PIN, shown once."""
+    """First step, second step, back, or filed; a filed notice leads to its case number and PIN."""
     if request.method != "POST":
         said = request.GET.get("asset", "")
         return _first_step(request, FactsForm(initial={"asset": said}), subject=_named(request, said))
     step = request.POST.get("step", "file")
-    if step == "file" or request.FILES:
+    if step in _SENDS or request.FILES:
         limit(request, "notices")
     if step == "back":
         return _first_step(request, FactsForm(initial=request.POST.dict()))
@@ -76,16 +78,31 @@ def _second_step(request: HttpRequest, facts: FactsForm, where: dict[str, Any], 
     draft = _draft(facts, where)
     laws = guided.laws(draft)
     languages = languages_of(request.headers.get("Accept-Language", ""))
-    data = request.POST if step == "file" else None
+    data = request.POST if step in _SENDS else None
     form = DetailsForm(data, initial=_typed(request.POST), notice=draft, laws=laws, languages=languages)
+    context = {"form": form, "laws": laws, "carried": _hidden_facts(facts, where), "draft": draft, "step": 2}
     if data is not None and form.is_valid():
-        try:
-            return _filed(request, **_asked(draft, form), **where)
-        except Problem as problem:
-            onto(form, problem)
-    carried = [*_hidden_facts(facts, where)]
-    context = {"form": form, "laws": laws, "carried": carried, "draft": draft, "step": 2}
+        asked = {**_asked(draft, form), **where}
+        wanting = _wanting(draft, asked) if step == "file" else {}
+        if not wanting:
+            try:
+                return _filed(request, **asked)
+            except Problem as problem:
+                onto(form, problem)
+        context |= wanting
     return render(request, "notices/report.html", context, status=422 if form.errors else 200)
+
+
+def _wanting(draft: Notice, asked: dict[str, Any]) -> dict[str, Any]:
+    """What laws ask for and this report does not say, and what it would bring forward; nothing if it is whole. Said
+    once before it is sent: who waits for 48 hours must know that they do not count.
+    """
+    draft.answers, draft.exemptions, draft.good_faith = asked["answers"], asked["exemptions"], asked["good_faith"]
+    draft.sworn = guided.swear(asked["sworn"], now())
+    given = {**asked["details"], **{name: asked[name] for name in ("statement", "name", "email")}}
+    given["url_or_text"] = asked.get("url_or_text", "")
+    missing = guided.missing(draft, given)
+    return {"wanting": [guided.words(ask) for ask in missing], "hurry": guided.hurry(draft, given)} if missing else {}
 
 
 def _find(request: HttpRequest, form: FactsForm) -> tuple[dict[str, Any], list[Asset]]:
@@ -172,21 +189,31 @@ def viewer(request: HttpRequest) -> User | None:
 
 def _filed(request: HttpRequest, **asked: Any) -> HttpResponse:
     notice, pin = notices.file_notice(by=viewer(request), **asked)
-    request.session[OPENED_BY_FILING] = [notice.number, pin]
+    request.session[OPENED_BY_FILING] = [notice.number, pin, (now() + OPEN_FOR).timestamp()]
     open_here(request, notice)
     return redirect("report_done")
 
 
 @open_private
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def report_done(request: HttpRequest) -> HttpResponse:
-    """Number and PIN: taken out of the session as they are shown, so they are shown once."""
-    number, pin = request.session.pop(OPENED_BY_FILING, (None, None))
-    if number is None:
-        return redirect("notice")
-    notice = Notice.objects.select_related("entry").get(number=number)
-    clocks = notice.clocks.order_by("due_at")
-    return render(request, "notices/done.html", {"notice": notice, "pin": pin, "clocks": clocks})
+    """Number and PIN, for half an hour in this browser, however often it loads the page; or until its owner says that
+    both are written down. Then nobody sees the PIN again.
+    """
+    number, pin, until = [*request.session.get(OPENED_BY_FILING, ("", "")), 0][:3]
+    if request.method == "POST" or until < now().timestamp():
+        request.session.pop(OPENED_BY_FILING, None)
+        return redirect("notice_status", number) if number and request.method == "POST" else redirect("notice")
+    rows = Notice.objects.select_related("asset", "filer", "flagger", "entry")
+    notice = rows.get(number=number)
+    context = {
+        "notice": notice,
+        "pin": pin,
+        "clocks": notice.clocks.order_by("due_at"),
+        "missing": [guided.words(ask) for ask in notice.missing],
+        "hurry": guided.hurry(notice, notices.contents(notice)) if notice.missing else None,
+    }
+    return render(request, "notices/done.html", context)
 
 
 # --- One click -----------------------------------------------------------------------------------------------------

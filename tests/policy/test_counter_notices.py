@@ -13,7 +13,7 @@ from core import jobs
 from core.models import Job
 from core.problems import Conflict, Forbidden, Problem
 from ledger.models import Entry
-from policy import appeals, cases, counter_notices, decisions, notices, reconciliation_notices, tasks
+from policy import appeals, cases, counter_notices, court_actions, decisions, notices, reconciliation_notices, tasks
 from policy.models import Case, Clock, CounterNotice, Decision, Notice
 from provenance.models import Asset
 from tests.conftest import _person
@@ -21,6 +21,7 @@ from tests.policy.conftest import TERMS, FileNotice
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("any_date")]
 WORDS = {"signature": "Alice Doe", "name": "Alice Doe", "address": "4 Elm Street, Springfield", "phone": "555 01 99"}
+ACTION: dict[str, Any] = {"court": "N.D. Cal.", "reference": "3:26-cv-01234", "sworn": ["dmca.action"]}
 # A Wednesday; Friday 3 July is the holiday of 2026. Business day 10 is 16 July, business day 14 is 22 July.
 FILED, TENTH, LATEST = "2026-07-01T12:00:00Z", "2026-07-16T12:00:00Z", "2026-07-22T12:00:00Z"
 
@@ -100,7 +101,7 @@ def test_an_action_in_court_told_in_time_keeps_it_away(
     complaint = Notice.objects.select_related("case", "filer").get()
     found = counter_notices.answering(complaint)
     assert found == row
-    counter_notices.tell_of_action(found, complaint, court="N.D. Cal.", reference="3:26-cv-01234")
+    court_actions.tell_of_action(found, complaint, **ACTION)
     assert notices.contents(complaint)["action_reference"] == "3:26-cv-01234"
     clock.move_to(_at(LATEST))
     tasks.strike()
@@ -110,6 +111,21 @@ def test_an_action_in_court_told_in_time_keeps_it_away(
     assert not row.clocks.filter(state=Clock.State.RUNNING).exists()
     leaves = b"".join(bytes(entry.leaf) for entry in Entry.objects.all())
     assert b"cv-01234" not in leaves and b"Elm Street" not in leaves
+    assert not [*reconciliation_notices.notices()]
+
+
+def test_a_work_comes_back_on_its_day_when_a_lead_found_no_action(
+    decision: Decision, complaint: Notice, alice: User, ravi: User, asset: Asset, clock: Any
+) -> None:
+    row = sworn(decision, alice)
+    complaint = Notice.objects.select_related("case", "filer").get()
+    court_actions.tell_of_action(row, complaint, **ACTION)
+    court_actions.lift(row, ravi, "Not on the docket of that court.")
+    clock.move_to(_at(TENTH))
+    tasks.strike()
+    row.refresh_from_db()
+    asset.refresh_from_db()
+    assert (row.state, asset.restriction) == ("restored", "")
     assert not [*reconciliation_notices.notices()]
 
 
@@ -132,7 +148,7 @@ def test_told_too_late_is_told_so(decision: Decision, complaint: Notice, alice: 
     row.refresh_from_db()
     complaint = Notice.objects.select_related("case", "filer").get()
     with pytest.raises(Conflict):
-        counter_notices.tell_of_action(row, complaint, court="N.D. Cal.", reference="3:26-cv-01234")
+        court_actions.tell_of_action(row, complaint, **ACTION)
 
 
 def test_an_incomplete_one_is_not_forwarded_and_no_day_counts(decision: Decision, alice: User, clock: Any) -> None:

@@ -15,7 +15,7 @@ from accounts.models import Organisation, User
 from core.clock import now
 from detection.models import Finding, Run
 from ledger.models import Entry
-from policy import cases, flags, notice_ends, notices, people, rules
+from policy import address_proof, cases, flags, notice_ends, notices, people, rules
 from policy.models import Attachment, Case, Flag, Misuse, Notice, TrustedFlagger
 from provenance.models import Asset
 from tests.web import stage
@@ -116,7 +116,7 @@ def test_i24_whether_a_child_is_shown_is_asked_wherever_a_person_may_be(work: As
 
 def test_i24_a_childs_case_is_one_whatever_the_report_is_about(client: Client, facts: dict[str, str]) -> None:
     asked = {**facts, "category": "likeness", "shown": "no", "jurisdiction": "EU"}
-    said = {"statement": "It shows my pupil at sports.", "good_faith": "on", "step": "file"}
+    said = {"statement": "It shows my pupil at sports.", "good_faith": "on", "step": "as_is"}
     assert client.post("/report/", {**asked, **said}).status_code == 302
     assert not Case.objects.get().minor
     assert client.post("/report/", {**asked, **said, "person": ["minor"]}).status_code == 302
@@ -146,7 +146,7 @@ def test_an_order_is_asked_for_what_the_dsa_asks_and_for_no_exemption(client: Cl
     page = page_of(client.post("/report/", {**said, "step": "facts"}))
     assert "Which court or authority issued it?" in page and 'name="exemptions"' not in page
     filled = {**said, "statement": "Disable access to this work.", "good_faith": "on", "authority": "Tribunal"}
-    assert client.post("/report/", {**filled, "step": "file"}).status_code == 302
+    assert client.post("/report/", {**filled, "step": "as_is"}).status_code == 302
     order = Notice.objects.get()
     assert (order.kind, order.state, "authority" in order.missing) == ("order", "incomplete", False)
 
@@ -170,7 +170,7 @@ def test_the_language_that_was_chosen_is_kept(client: Client, facts: dict[str, s
     german = {"Accept-Language": "de-DE,de;q=0.9"}
     page = page_of(client.post("/report/", {**facts, "step": "facts"}, headers=german))
     assert ">German<" in page
-    said = {**facts, "statement": "Das Bild zeigt mich.", "good_faith": "on", "language": "de", "step": "file"}
+    said = {**facts, "statement": "Das Bild zeigt mich.", "good_faith": "on", "language": "de", "step": "as_is"}
     assert client.post("/report/", said, headers=german).status_code == 302
     notice = Notice.objects.select_related("case", "filer").get()
     assert notice.language == notice.case.language == notice.filer.language == "de"
@@ -278,16 +278,25 @@ def test_a_reviewer_calls_a_notice_unfounded_and_its_filer_contests_it(
     page = page_of(client.get(f"/notice/{filed.number}/"))
     assert "manifestly unfounded" in page and "It repeats, word for word" in page
     assert client.post(f"/notice/{filed.number}/contest/", {"grounds": "No"}).status_code == 422
-    client.post(f"/notice/{filed.number}/contest/", {"grounds": "It is the first time that I say it."})
+    grounds = {"grounds": "It is the first time that I say it."}
+    client.post(f"/notice/{filed.number}/contest/", grounds)
+    desk.post(f"/review/{filed.case_id}/unfounded/", {"notice": str(filed.pk), "why": "repeated"})
     filed.refresh_from_db()
-    assert filed.state == "valid"
+    assert filed.state == "valid", "who said so once does not say so again"
+    Notice.objects.filter(pk=filed.pk).update(state="unfounded", unfounded_for="repeated")
+    page = page_of(client.get(f"/notice/{filed.number}/"))
+    assert "You contested this once" in page and "/contest/" not in page
+    assert client.post(f"/notice/{filed.number}/contest/", grounds).status_code == 422
 
 
 def test_a_lead_warns_and_the_filer_reads_why(
     client: Client, filed: Notice, rita: User, ravi: User, alice: User, photo: bytes
 ) -> None:
+    address_proof.prove(address_proof.path(filed).split("/")[-2])
     for n in range(3):
         other, _ = stage.notice(stage.work(alice, photo + bytes([n]), f"Pier {n}"), email="dana@example.org")
+        address_proof.prove(address_proof.path(other).split("/")[-2])
+        other.filer.refresh_from_db()
         other.case = cases.assign(other.case, rita)
         notice_ends.unfounded(other, rita, "unserious")
     lead = stage.browser(ravi)
@@ -351,8 +360,10 @@ def test_the_uploader_swears_and_the_complainant_reads_it_and_goes_to_court(
     told = page_of(client.get(f"/notice/{notice.number}/"))
     assert "4 Elm Street" in told and "accept service of process" in told
     assert client.post(f"/notice/{notice.number}/action/", {"court": "N.D. Cal."}).status_code == 422
-    client.post(f"/notice/{notice.number}/action/", {"court": "N.D. Cal.", "reference": "3:26-cv-1"})
-    assert "Not restored: an action was filed" in page_of(studio.get(address))
+    action = {"court": "N.D. Cal.", "reference": "3:26-cv-1", "sworn_dmca_action": "on"}
+    client.post(f"/notice/{notice.number}/action/", action)
+    kept_away = page_of(studio.get(address))
+    assert "Not restored: an action was filed" in kept_away and "N.D. Cal., 3:26-cv-1" in kept_away
 
 
 def test_a_counter_notice_is_asked_for_by_whatever_rule_the_case_has(

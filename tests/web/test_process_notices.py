@@ -72,7 +72,7 @@ def test_the_form_names_the_work_its_address_came_with(client: Client, work: Ass
     assert work.title in page
 
 
-def test_a_report_shows_number_pin_deadline_rule_and_trace_once(client: Client, work: Asset) -> None:
+def test_a_report_shows_number_pin_deadline_rule_and_trace_until_written_down(client: Client, work: Asset) -> None:
     answer = report(client, asset=f"http://testserver/assets/{work.pk}/")
     assert answer.status_code == 302
     page = client.get(answer["Location"])
@@ -81,9 +81,11 @@ def test_a_report_shows_number_pin_deadline_rule_and_trace_once(client: Client, 
     assert notice.as_depicted
     for expected in (notice.number, "47 U.S.C. 223a", "How this was computed", "plus 48 hours", "draft"):
         assert expected in page.content.decode(), expected
-    again = client.get("/report/filed/")
-    assert again.status_code == 302
-    assert again["Location"] == "/notice/"
+    assert client.head("/report/filed/").status_code == 200
+    assert 'id="case-pin"' in client.get("/report/filed/").content.decode(), "a telephone loads its tabs again"
+    done = client.post("/report/filed/")
+    assert done["Location"] == f"/notice/{notice.number}/"
+    assert client.get("/report/filed/")["Location"] == "/notice/"
 
 
 def test_a_reported_file_is_found_in_the_register_and_not_kept(client: Client, work: Asset, photo: bytes) -> None:
@@ -210,7 +212,7 @@ def test_the_page_forgets_the_pin_after_half_an_hour(client: Client, work: Asset
 
 
 def test_what_was_missing_can_be_added_and_starts_the_clock(client: Client, work: Asset) -> None:
-    report(client, asset=str(work.pk), name="", email="")
+    report(client, asset=str(work.pk), name="", email="", step="as_is")
     notice = Notice.objects.get()
     page = client.get(f"/notice/{notice.number}/").content.decode()
     assert "Something is missing" in page

@@ -13,6 +13,7 @@ from policy import (
     appeals,
     cases,
     counter_notices,
+    court_actions,
     data_rights,
     decisions,
     notice_ends,
@@ -107,9 +108,9 @@ class CounterNoticeMachine(Stage):
         row, other = self.row(), self.row()
         notice = Notice.objects.select_related("case", "filer").get()
         assert row and other
-        action = {"court": "N.D. Cal.", "reference": "3:26-cv-01234"}
-        if self.tried(lambda: counter_notices.tell_of_action(row, notice, **action), "blocked"):
-            self.refused(lambda: counter_notices.tell_of_action(other, notice, **action), Conflict)
+        action: dict[str, Any] = {"court": "N.D. Cal.", "reference": "3:26-cv-01234", "sworn": [court_actions.SWORN]}
+        if self.tried(lambda: court_actions.tell_of_action(row, notice, **action), "blocked"):
+            self.refused(lambda: court_actions.tell_of_action(other, notice, **action), Conflict)
 
     @precondition(lambda self: self.in_state("valid", "forwarded", "incomplete"))
     @rule()

@@ -182,6 +182,9 @@ class NoticeMachine(Stage):
         if not why:
             self.refused(lambda: notice_ends.unfounded(notice, reviewer, why), Problem)
             return
+        if notice.contested_at is not None and notice.unfounded_by == reviewer:
+            self.refused(lambda: notice_ends.unfounded(notice, reviewer, why), Forbidden)
+            return
         notice_ends.unfounded(notice, reviewer, why)
         self.refused(lambda: notice_ends.unfounded(other, reviewer, why), Conflict)
         self.reached["unfounded"] += 1
@@ -190,13 +193,14 @@ class NoticeMachine(Stage):
     @rule(n=NUMBER)
     def the_filer_contests_that(self, n: int) -> None:
         notice, judge = self._one(n, "unfounded"), self._one(n, "unfounded").unfounded_by
+        before, again_so = again(notice.case), notice.contested_at is not None
         if not self.tried(lambda: notice_ends.contest(notice, "It does show me: look at the left."), "contested"):
             return
+        assert not again_so, "a notice is contested once"
         case = again(notice.case)
-        assert case.assigned_to != judge, "who called it unfounded does not hear that it is not"
-        assert judge
-        if case.state in Case.WAITING:
-            self.refused(lambda: cases.assign(case, judge), Forbidden)
+        assert (case.state, case.assigned_to) == (before.state, before.assigned_to), "nobody loses a case by it"
+        if judge and case.assigned_to == judge:
+            self.refused(lambda: notice_ends.unfounded(again(notice), judge, "unserious"), Forbidden)
 
     @precondition(lambda self: Case.objects.filter(state="in_review").exists())
     @rule(n=NUMBER, outcome=st.sampled_from(["no_action", "label", "hide"]))
@@ -241,7 +245,7 @@ class NoticeMachine(Stage):
             misuse.warn(row, self.cast.ravi)
             self.reached["warned"] += 1
         elif row.state == "warned":
-            self.tried(lambda: misuse.suspend(row, self.cast.ravi), "suspended")
+            self.refused(lambda: misuse.suspend(row, self.cast.ravi), Problem)  # who warned does not suspend
 
     @waits("valid", "incomplete", "answered", filer__erased_at=None)
     @rule(n=NUMBER, sure=st.integers(0, 1))
