@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -17,13 +17,17 @@ from rest_framework.views import APIView
 from accounts.models import Role, Scope
 from accounts.permissions import Public, allow
 from core.problems import NotFound
-from policy import bases, consent, consent_receipts, consent_wording, scans, signals
+from policy import bases, consent, consent_pins, consent_receipts, consent_wording, scans, signals
 from policy.api import decides_cases, person, read
 from policy.api_shapes import Shape
 from policy.models import Capacity, Consent, ProcessingBasis, Purpose
 from policy.rules import JURISDICTIONS
 from provenance.api_shapes import problems
 from provenance.models import Asset
+
+PIN = OpenApiParameter(
+    "Assay-Pin", str, OpenApiParameter.HEADER, description="The PIN told with the first answer, to agree again."
+)
 
 
 class ConsentRequest(Shape):
@@ -107,6 +111,15 @@ class AnswerPageShape(ConsentShape):
         fields = [*ConsentShape.Meta.fields, "asks", "bound", "looked_at", "signals"]
 
 
+class AnsweredShape(AnswerPageShape):
+    pin = serializers.CharField(
+        allow_blank=True, help_text="Told once, with the first answer. What is theirs, and a later yes, asks for it."
+    )
+
+    class Meta(AnswerPageShape.Meta):
+        fields = [*AnswerPageShape.Meta.fields, "pin"]
+
+
 class CheckShape(Shape):
     holds = serializers.BooleanField()
     wrong = serializers.ListField(child=serializers.CharField())
@@ -180,7 +193,9 @@ def _own(request: Request, pk: UUID) -> Asset:
 
 
 class ByLinkView(APIView):
-    """What you are asked, and your answer: purposes you agree to from now on, none for no."""
+    """What you are asked, and your answer: purposes you agree to from now on, none for no. The first answer gives you a
+    PIN; who asked knows the link too, so agreeing again needs it (`Assay-Pin`).
+    """
 
     permission_classes = [Public]
 
@@ -191,12 +206,21 @@ class ByLinkView(APIView):
     @extend_schema(
         operation_id="consent_answer",
         request=AnswerRequest,
-        responses={200: AnswerPageShape, **problems(400, 404, 409, 415, 429)},
+        parameters=[PIN],
+        responses={200: AnsweredShape, **problems(400, 403, 404, 409, 415, 429)},
     )
     def post(self, request: Request, token: str) -> Response:
         row, values = consent.consent_by_token(token), read(AnswerRequest, request)
-        consent.answer(row, values["purposes"], entitled=values.get("entitled", False))
-        return Response(_page(row))
+        chosen, pin = values["purposes"], request.headers.get("Assay-Pin", "")
+        if pin:
+            consent_pins.check(row.depiction.person, pin)
+        _, first = consent_pins.answer(
+            row,
+            lambda: consent.answer(row, chosen, entitled=values.get("entitled", False)),
+            yes=bool(chosen),
+            shown=bool(pin),
+        )
+        return Response({**_page(row), "pin": first})
 
 
 def _page(row: Consent) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.core.files.base import File
+from django.db.models import Sum
 
-from accounts.models import User
-from accounts.people import reviewing_role
+from accounts.models import Role, User
+from accounts.people import leading_role
 from core.problems import Conflict
 from ledger import log, vault
 from ledger.events import EventType
@@ -18,8 +19,13 @@ from policy.notices import refuse_fields
 
 TEXT = "policy.appeal.message"
 SHORTEST, LONGEST = 3, 5000
+# Under which role we write: who hears it, or a lawyer who adds what a body outside sent.
+_OURS: Final = (Role.LEAD_REVIEWER, Role.REVIEWER, Role.LEGAL)
 # Of one appeal: enough for any dialogue, too few to bury somebody under.
 MOST_MESSAGES: Final = 60
+# Of who appeals: what comes unasked must not bury who hears it, nor fill the disk.
+MOST_OWN: Final = 20
+MOST_BYTES: Final = 25 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -36,17 +42,19 @@ class Said:
 
 
 def write(appeal: Appeal, *, by: User | None, text: str, files: "Sequence[File[bytes]]" = ()) -> AppealMessage:
-    """One more message, by the hearer or (None) by who appeals, in the verb's transaction. Raises Conflict when there
-    are too many, Problem with `errors` for a document that is refused.
+    """One more message, by somebody of the office or (None) by who appeals, in the verb's transaction. Raises Conflict
+    when there are too many, Problem with `errors` for a document that is refused.
     """
     if appeal.messages.count() >= MOST_MESSAGES:
         raise Conflict(f"An appeal has at most {MOST_MESSAGES} messages.", code="appeal.too_many")
+    if by is None:
+        _refuse_flood(appeal, files)
     who = appeal.appellant
     message = AppealMessage(appeal=appeal, by=by, sealed_text=people.seal(who, {"text": text}, TEXT) if text else b"")
     message.entry = log.append(
         EventType.APPEAL_MESSAGED,
         actor=by.actor if by else who,
-        role=reviewing_role(by) if by else appeal.role,
+        role=leading_role(by, *_OURS) if by else appeal.role,
         object=appeal.decision.case.object,
         refs=[appeal.entry] if appeal.entry else [],
         facts={
@@ -61,6 +69,19 @@ def write(appeal: Appeal, *, by: User | None, text: str, files: "Sequence[File[b
     for file in files:
         attachments.keep(who, file, message=message, entry=message.entry)
     return message
+
+
+def _refuse_flood(appeal: Appeal, files: "Sequence[File[bytes]]") -> None:
+    if appeal.messages.filter(by=None).count() >= MOST_OWN:
+        raise Conflict(
+            f"You have sent {MOST_OWN} messages in this appeal, which is the most. Who hears it reads them all.",
+            code="appeal.too_many",
+        )
+    kept = Attachment.objects.filter(message__appeal=appeal).aggregate(size=Sum("size"))["size"] or 0
+    if files and kept + sum(file.size or 0 for file in files) > MOST_BYTES:
+        raise Conflict(
+            f"The documents of an appeal have at most {MOST_BYTES // 1024**2} MiB together.", code="appeal.too_much"
+        )
 
 
 def checked(text: str, *, needed: bool) -> str:

@@ -2,7 +2,8 @@
 
 Faces and voices are examined only if one of these holds: everybody shown agreed to it; or a basis is recorded for this
 work or for all. Who said no is heard (GDPR 21): against a no, only a legal duty, a vital interest or a legal claim
-counts. What somebody said about the work that this one was made from counts as a no, never as a yes.
+counts. What somebody said about the work that this one was made from counts as a no, never as a yes. Once a work is
+reported, nobody whom its owner names afterwards keeps it from being examined: the owner has their link, too.
 """
 
 import datetime as dt
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from accounts.models import Role, User
 from core.canonical import Json
@@ -21,11 +22,11 @@ from core.problems import Conflict, invalid
 from detection.permission import Permission
 from ledger import log
 from ledger.events import EventType
-from policy import authority, consent, consent_reach, data_requests
-from policy.models import Consent, ProcessingBasis, Purpose
+from policy import authority, consent, consent_reach, data_requests, parties
+from policy.models import Consent, Flag, Notice, ProcessingBasis, Purpose
 from provenance.models import Asset, Manifest
 
-CONSENT = "consent"
+CONSENT, OBJECTION = "consent", "objection"
 Ground = ProcessingBasis.Ground
 # GDPR 21(1): who objects is heard, unless one of these asks for it all the same.
 AGAINST_A_NO = (Ground.LEGAL_DUTY, Ground.VITAL, Ground.CLAIMS)
@@ -34,6 +35,9 @@ OBJECTABLE = (Ground.LEGITIMATE, Ground.PUBLIC_TASK)
 MAX_GENERATIONS = 8
 # What this office does itself, and so needs a basis of its own for.
 PURPOSES = (Purpose.DETECT, Purpose.TRAIN)
+# Notices that are no report any more, and flags that say of a work that somebody should look at it.
+_OVER = (Notice.State.WITHDRAWN, Notice.State.UNFOUNDED)
+_REASONS_TO_LOOK = (Flag.Origin.COPY_OF_HIDDEN, Flag.Origin.COPY_OF_LISTED, Flag.Origin.REVIEWER)
 _NO = (Consent.State.REFUSED, Consent.State.WITHDRAWN, Consent.State.HALTED, Consent.State.INVALIDATED)
 
 
@@ -52,9 +56,11 @@ def record(
     """Put down another basis than consent, for one work or (asset None) for every work. reference: where the
     assessment is, in the office's own words; everybody may read it. valid_to: the last day, None until it is withdrawn.
 
-    What was refused for want of it is tried again. Raises Forbidden, Problem with `errors` for each wrong field.
+    What was refused for want of it is tried again. Raises Forbidden (also for a party), Problem with `errors` for each
+    wrong field.
     """
     authority.may(by, authority.Act.RECORD_BASIS)
+    parties.refuse_party(by, asset)
     reference = " ".join(reference.split())
     _check(purpose, ground, reference, valid_to)
     row = ProcessingBasis(asset=asset, purpose=purpose, ground=ground, reference=reference, valid_to=valid_to)
@@ -72,6 +78,7 @@ def record(
 def withdraw(row: ProcessingBasis, by: User) -> ProcessingBasis:
     """From now on it is no basis any more; what was done on it stays on record. Raises Forbidden, Conflict."""
     authority.may(by, authority.Act.RECORD_BASIS)
+    parties.refuse_party(by, row)
     with transaction.atomic():
         at = now()
         if ProcessingBasis.objects.filter(pk=row.pk, withdrawn_at=None).update(withdrawn_at=at) != 1:
@@ -144,7 +151,12 @@ def permission(asset: Asset) -> Permission:
         return Permission(CONSENT)
     if recorded:
         return Permission(str(recorded[0].ground))
-    return Permission(why="objection" if refused else "no_basis")
+    return Permission(why=OBJECTION if refused else "no_basis")
+
+
+def is_kept_off(asset: Asset) -> bool:
+    """Whether the people in the work are not looked at because somebody said no, which a reviewer must be told."""
+    return permission(asset).why == OBJECTION
 
 
 def recorded_for(asset: Asset, purpose: str) -> tuple[list[ProcessingBasis], bool]:
@@ -152,9 +164,10 @@ def recorded_for(asset: Asset, purpose: str) -> tuple[list[ProcessingBasis], boo
     them stored only.
     """
     rows = list(in_force(purpose, asset))
-    if data_requests.objects(asset):
+    before = reported_at(asset) if purpose == Purpose.DETECT else None
+    if data_requests.objects(asset, shown_before=before) or _owner_objects(asset, purpose):
         rows = [row for row in rows if row.ground not in OBJECTABLE]
-    refused = said_no(asset, purpose) or data_requests.is_restricted(asset)
+    refused = said_no(asset, purpose, before) or data_requests.is_restricted(asset, shown_before=before)
     return [row for row in rows if row.ground in AGAINST_A_NO or not refused], refused
 
 
@@ -170,9 +183,28 @@ def allowing(asset: Asset, purpose: str) -> list[Consent]:
     return given if len(given) == len(shown) else []
 
 
-def said_no(asset: Asset, purpose: str) -> bool:
-    """Whether somebody shown, here or in what this was made from, said no to this purpose when they were last asked."""
+def _owner_objects(asset: Asset, purpose: str) -> bool:
+    """Whether the owner objects to training with it. Looking at a work is not kept off by who made it."""
+    return purpose == Purpose.TRAIN and data_requests.objects(asset.owner)
+
+
+def reported_at(asset: Asset) -> dt.datetime | None:
+    """When somebody first reported the work, or had a reason to look at it; None while nothing of it stands. What the
+    people shown say, and what the file declares of itself, is no report.
+    """
+    notices = asset.notices.exclude(state__in=_OVER)
+    flags = asset.flags.filter(origin__in=_REASONS_TO_LOOK).exclude(state=Flag.State.CLEARED)
+    firsts = [rows.aggregate(at=Min("created_at"))["at"] for rows in (notices, flags)]
+    return min((at for at in firsts if at is not None), default=None)
+
+
+def said_no(asset: Asset, purpose: str, shown_before: dt.datetime | None = None) -> bool:
+    """Whether somebody shown, here or in what this was made from, said no to this purpose when they were last asked.
+    shown_before: only people who were said to be shown by then.
+    """
     rows = Consent.objects.filter(depiction__asset__in=[asset.pk, *forebears(asset)])
+    if shown_before is not None:
+        rows = rows.filter(depiction__created_at__lt=shown_before)
     answered = rows.exclude(answered_at=None).exclude(state=Consent.State.EXPIRED)
     last: dict[UUID, Consent] = {}
     for row in answered.order_by("answered_at", "pk"):

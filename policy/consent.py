@@ -19,7 +19,7 @@ from core import beat, jobs
 from core.clock import now
 from core.problems import Conflict, invalid
 from ledger.models import Entry
-from policy import authority, consent_reach
+from policy import authority, consent_reach, parties
 from policy.consent_asking import ask_again, ask_consent
 from policy.consent_fold import fold
 from policy.consent_record import (
@@ -246,6 +246,7 @@ def _stop(consent: Consent, state: str, by: User | None) -> Consent:
     who = _answering(consent)
     if by is not None:
         authority.may(by, authority.Act.STOP_CONSENT)
+        parties.refuse_party(by, consent)
         who = Who(by.actor, reviewing_role(by))
     with transaction.atomic():
         gone = locked(consent).granted or consent.purposes

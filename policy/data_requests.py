@@ -1,37 +1,37 @@
 """Requests about one's own data: how they arrive, who proves what, by when they are answered, and how they end.
 
 Whoever holds the link, the number and PIN, or the account that the data belongs to has proved who they are (GDPR 12(6)
-asks for no more than is needed). The month of Article 12(3) is a clock of a dated rule, and rests only while proof is
-waited for. What each kind of request does is in `policy.data_answers`, erasure in `policy.data_rights`.
+asks for no more than is needed). The month of Article 12(3) is a clock of a dated rule. What came by letter is in
+`policy.data_letters`, what each kind of request does in `policy.data_answers`, erasure in `policy.data_rights`.
 """
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
-from accounts.models import User
+from accounts.models import REVIEWERS, Role, User
 from accounts.people import leading_role
 from core import jobs
 from core.canonical import Json
 from core.clock import now
 from core.models import Job
-from core.problems import Conflict, invalid
+from core.problems import Conflict, Forbidden, invalid
 from core.states import move
 from ledger import log, vault
 from ledger.events import EventType
 from ledger.log import Sealed
 from ledger.models import Entry
-from policy import authority, cases, clocks, letters, people
+from policy import authority, cases, clocks, letters, parties, people
 from policy.models import Clock, DataRequest, Person
 from provenance.models import Asset
 
 TEXT = "policy.data_request.text"
 TELL = "data.tell"
-IDENTITY = "awaiting_identity"  # of policy.rulebook.rows.PAUSES
 Who = Person | User
 Kind = DataRequest.Kind
 State = DataRequest.State
@@ -92,33 +92,22 @@ def _record_request(request: DataRequest, who: Who, text: str, by: User | None) 
     )
 
 
-def receive(by: User, who: Who, kind: str, *, text: str = "") -> DataRequest:
-    """A request that came by letter or telephone: written down by the office, which asks for proof of who sent it.
-
-    The clock runs from now and rests until `proved`. Raises Forbidden, and as `ask` does.
-    """
-    may_answer(by)
-    with transaction.atomic():
-        request = ask(who, kind, text=text, by=by)
-        move(request, DataRequest.MOVES, State.VERIFYING, handled_by=by)
-        for clock in request.clocks.filter(state=Clock.State.RUNNING):
-            if IDENTITY in (clock.inputs["clock"].get("pause") or ()):
-                clocks.pause(clock, IDENTITY, by=by)
-    return request
-
-
-def proved(request: DataRequest, by: User) -> None:
-    """Who asks has shown that they are who they say; the month goes on. Raises Forbidden, Conflict."""
-    may_answer(by)
-    with transaction.atomic():
-        move(request, DataRequest.MOVES, State.RECEIVED, handled_by=by)
-        for clock in request.clocks.filter(state=Clock.State.PAUSED):
-            clocks.resume(clock, by=by)
-
-
 def may_answer(user: User) -> None:
     """Raises Forbidden, in plain words, for anybody but who answers requests about personal data."""
     authority.may(user, authority.Act.ANSWER_DATA_REQUEST)
+
+
+def may_answer_for(who: Who, by: User) -> None:
+    """Raises Forbidden for who may not answer this person's requests, as `may_answer`; and for a party in a matter of
+    theirs (I2), who would read there what the case keeps from them. What reviewers hold is for operators: a lead
+    reviewer who erased them could choose who hears an appeal.
+    """
+    may_answer(by)
+    if who == by:
+        raise Conflict("This is your own request: somebody else answers it.", code="data.own")
+    parties.refuse_party(by, who)
+    if isinstance(who, User) and who.has_role(*REVIEWERS) and not by.has_role(Role.OPERATOR):
+        raise Forbidden("Requests of reviewers about their data are answered by operators.", code="data.colleague")
 
 
 def taken_by(request: DataRequest, by: User) -> None:
@@ -132,9 +121,12 @@ def taken_by(request: DataRequest, by: User) -> None:
 
 
 def take(request: DataRequest, by: User) -> None:
-    """`by` will carry it out, and from now on reads what was asked; that is recorded. Raises Forbidden, Conflict."""
-    may_answer(by)
-    _refuse_own(request, by)
+    """`by` will carry it out, and from now on reads what was asked; that is recorded. Of what came by letter this is
+    not who was shown the proof (R25). Raises Forbidden, Conflict.
+    """
+    may_answer_for(who_asks(request), by)
+    if request.proved_by_id == by.pk:
+        raise Conflict("You were shown the proof, so somebody else carries it out.", code="data.two_people")
     with transaction.atomic():
         move(request, DataRequest.MOVES, State.PLANNED, handled_by=by)
         record_look(request, by, "data_request")
@@ -147,7 +139,7 @@ def take_back(request: DataRequest, lead: User, why: str) -> None:
     Raises Forbidden, Problem with `errors`, Conflict when nobody has it, or when it waits for the cases it opened.
     """
     authority.may(lead, authority.Act.TAKE_BACK)
-    _refuse_own(request, lead)
+    may_answer_for(who_asks(request), lead)
     if not in_hand(request):
         raise Conflict("Nobody has this request in hand: there is nothing to take back.", code="data.nobody")
     why = cases.checked_reason(why, "Say in a few words why the request goes back.")
@@ -170,17 +162,12 @@ def put_all_back(operator: User) -> None:
 def _put_back(request: DataRequest, by: User | None, why: str = "") -> None:
     move(request, DataRequest.MOVES, State.RECEIVED, handled_by=None)
     sealed = {"why": Sealed(why, by.actor)} if by and why else {}
-    _record(EventType.DATA_PUT_BACK, request, by, {"kind": str(request.kind)}, sealed)
-
-
-def _refuse_own(request: DataRequest, by: User) -> None:
-    if request.user_id == by.pk:
-        raise Conflict("This is your own request: somebody else answers it.", code="data.own")
+    record(EventType.DATA_PUT_BACK, request, by, {"kind": str(request.kind)}, sealed)
 
 
 def record_look(request: DataRequest, by: User, what: str) -> None:
     """What `by` was shown of who asks (I20). In the caller's transaction."""
-    _record(EventType.ACCESS_AUDITED, request, by, {"what": what, "kind": str(request.kind)})
+    record(EventType.ACCESS_AUDITED, request, by, {"what": what, "kind": str(request.kind)})
 
 
 def refuse(request: DataRequest, by: User, ground: str) -> None:
@@ -188,13 +175,21 @@ def refuse(request: DataRequest, by: User, ground: str) -> None:
 
     Raises Forbidden, Problem with `errors`, Conflict when it was answered before.
     """
-    may_answer(by)
+    may_answer_for(who_asks(request), by)
     if ground not in set(DataRequest.Refusal.values) - {DataRequest.Refusal.NONE}:
         raise invalid({"ground": ["Choose one of the grounds."]})
     with transaction.atomic():
-        move(request, DataRequest.MOVES, State.REFUSED, refusal=ground, handled_by=by, done_at=now())
-        _record(EventType.DATA_REFUSED, request, by, {"kind": str(request.kind), "ground": ground})
-        _answered(request)
+        end_refused(request, ground, by)
+
+
+def end_refused(request: DataRequest, ground: str, by: User | None) -> None:
+    """by: None when no operator refuses it: nobody proved it in time, or they say that it is not theirs. In the
+    caller's transaction. Raises Conflict when it was answered before.
+    """
+    who: dict[str, Any] = {"handled_by": by} if by else {}
+    move(request, DataRequest.MOVES, State.REFUSED, refusal=ground, done_at=now(), **who)
+    record(EventType.DATA_REFUSED, request, by, {"kind": str(request.kind), "ground": ground})
+    _answered(request)
 
 
 def extend(request: DataRequest, by: User, reason: str) -> None:
@@ -202,7 +197,7 @@ def extend(request: DataRequest, by: User, reason: str) -> None:
 
     reason: of `clocks.EXTENSIONS`. Raises Forbidden, Problem with `errors`, Conflict when it cannot be extended.
     """
-    may_answer(by)
+    may_answer_for(who_asks(request), by)
     with transaction.atomic():
         alive = request.clocks.filter(state__in=(Clock.State.RUNNING, Clock.State.PAUSED)).order_by("pk")
         extendable = [clock for clock in alive if clock.inputs["clock"].get("extension")]
@@ -227,13 +222,13 @@ def finish(
     """
     who: dict[str, Any] = {"handled_by": by} if by else {}
     move(request, DataRequest.MOVES, state, receipt=receipt, done_at=now(), **who)
-    _record(EventType.DATA_ANSWERED, request, by, {"kind": str(request.kind), "state": str(state)}, sealed or {})
+    record(EventType.DATA_ANSWERED, request, by, {"kind": str(request.kind), "state": str(state)}, sealed or {})
     _answered(request)
 
 
 def tell_lifted(request: DataRequest, by: User | None) -> None:
     """On record, and told to who is concerned when it was not themselves. In the caller's transaction."""
-    _record(EventType.DATA_ANSWERED, request, by, {"kind": str(request.kind), "state": "lifted"})
+    record(EventType.DATA_ANSWERED, request, by, {"kind": str(request.kind), "state": "lifted"})
     if by is not None:
         jobs.enqueue(TELL, request=str(request.pk))
 
@@ -241,11 +236,11 @@ def tell_lifted(request: DataRequest, by: User | None) -> None:
 def _answered(request: DataRequest) -> None:
     """Its deadlines have been kept, whether they ran or rested; who did not do it themselves is told."""
     clocks.end(request.clocks.all(), Clock.State.MET)
-    if request.handled_by_id is not None or request.kind == Kind.HUMAN:
+    if request.handled_by_id is not None or request.written_by_id is not None or request.kind == Kind.HUMAN:
         jobs.enqueue(TELL, request=str(request.pk))
 
 
-def _record(
+def record(
     event: EventType,
     request: DataRequest,
     by: User | None,
@@ -296,26 +291,33 @@ def of(who: Who) -> QuerySet[DataRequest]:
 # --- What others must heed -----------------------------------------------------------------------------------------
 
 
-def objects(about: Who | Asset) -> bool:
+def objects(about: Who | Asset, *, shown_before: dt.datetime | None = None) -> bool:
     """Whether somebody objects to what rests on the office's own interests: this person, or anybody a work shows.
 
-    An objection holds from the moment it is made until it is refused (GDPR 18(1)(d), 21(1)).
+    An objection holds from the moment it is made until it is refused (GDPR 18(1)(d), 21(1)); a further one of somebody
+    whose objection was refused holds once it is upheld. What an owner says about their own data is not about the faces
+    in their works. shown_before: only people who were said to be shown by then.
     """
+    refused = DataRequest.objects.filter(kind=Kind.OBJECT, state=State.REFUSED)
+    again = Exists(refused.filter(person=OuterRef("person"))) | Exists(refused.filter(user=OuterRef("user")))
     made = DataRequest.objects.filter(kind=Kind.OBJECT).exclude(state=State.REFUSED)
-    return made.filter(_concerned(about)).exists()
+    return made.filter(~again | ~Q(state__in=DataRequest.OPEN), _concerned(about, shown_before)).exists()
 
 
-def is_restricted(about: Who | Asset) -> bool:
+def is_restricted(about: Who | Asset, *, shown_before: dt.datetime | None = None) -> bool:
     """Whether what is held is to be stored and not used (GDPR 18), for this person or anybody a work shows.
 
-    What a legal duty asks for goes on: answering notices and appeals, statements of reasons, holds.
+    What a legal duty asks for goes on: answering notices and appeals, statements of reasons, holds. shown_before: as
+    in `objects`.
     """
     match about:
         case Person():
             return Person.objects.filter(pk=about.pk).exclude(restricted_at=None).exists()
         case User():
             return _restricted_accounts().filter(user=about).exists()
-    shown = Person.objects.filter(depictions__asset=about).exclude(restricted_at=None)
+    shown = about.depictions.exclude(person__restricted_at=None)
+    if shown_before is not None:
+        shown = shown.filter(created_at__lt=shown_before)
     return shown.exists() or _restricted_accounts().filter(user=about.owner_id).exists()
 
 
@@ -333,13 +335,14 @@ def _restricted_accounts() -> QuerySet[DataRequest]:
     return DataRequest.objects.filter(kind=Kind.RESTRICT, state=State.DONE, receipt__lifted_at=None)
 
 
-def _concerned(about: Who | Asset) -> Q:
+def _concerned(about: Who | Asset, shown_before: dt.datetime | None) -> Q:
     match about:
         case Person():
             return Q(person=about)
         case User():
             return Q(user=about)
-    return Q(person__depictions__asset=about) | Q(user=about.owner_id)
+    shown = about.depictions.all() if shown_before is None else about.depictions.filter(created_at__lt=shown_before)
+    return Q(person__in=shown.values("person"))
 
 
 # --- Telling -------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ consent. Leaves, proofs, exports and the root stay as they are; the receipt show
 legal hold keeps is erased when the hold is released; what a restore brings back is erased again (`ledger.erasures`).
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -25,13 +26,14 @@ from ledger.log import Sealed
 from ledger.models import Entry
 from ledger.receipts import receipt_for
 from ledger.storedtree import read_tile
-from policy import appeals, cases, consent, data_requests, emptying, hashlist, holdings, holds, quality
+from policy import appeals, cases, consent, data_letters, data_requests, emptying, hashlist, holdings, holds, quality
 from policy.holdings import Who
 from policy.models import Consent, DataRequest, HashEntry, Hold, Person
 from policy.personal_fields import ELSEWHERE
 from provenance.assertions import METADATA, says_more_than_title
 from provenance.redaction import REDACT
 
+State = DataRequest.State
 GROUND = "eu.gdpr.17"  # erasure; the clock for answering is eu.gdpr.12.3
 RECEIPT = "assay-erasure/1"
 
@@ -80,6 +82,11 @@ def hand_out(request: DataRequest, by: User) -> dict[str, Any]:
 
 
 def _answer_at_once(who: Who, kind: DataRequest.Kind) -> DataRequest:
+    """One request and one entry a day and person: a further download is told under the same."""
+    day_ago = now() - dt.timedelta(days=1)
+    today = who.data_requests.filter(kind=kind, state=State.DONE, written_by=None, created_at__gt=day_ago)
+    if (earlier := today.order_by("-created_at").first()) is not None:
+        return earlier
     with transaction.atomic():
         request = data_requests.ask(who, kind)
         data_requests.finish(request, {})
@@ -110,8 +117,11 @@ def erase(who: Who, *, by: User | None = None) -> DataRequest:
 
 
 def carry_out(request: DataRequest, by: User) -> None:
-    """Erase what was asked for by letter: `request` was proved and taken by `by`. Raises Forbidden, and as `erase`."""
+    """Erase what was asked for by letter: `request` was proved, and taken by `by`, who is somebody else. Raises
+    Forbidden, Conflict while who is concerned can still stop it, and as `erase`.
+    """
     data_requests.taken_by(request, by)
+    data_letters.refuse_hasty(request)
     with transaction.atomic():
         who = _locked(data_requests.who_asks(request))
         held_back = _refuse_in_vain(who)

@@ -47,6 +47,7 @@ PATHS: dict[str, Path] = {
     "policy.Attachment": Path("", ""),
     "policy.AppealMessage": Path("appeal__notice__filer appeal__person", "appeal__user"),
     "policy.CounterNotice": Path("", "by"),
+    "policy.OutOfCourt": Path("", "opened_by"),
     "policy.HashEntry": Path("notice__filer", ""),
     "policy.Suspension": Path("", "user"),
     "policy.Strike": Path("", "user"),

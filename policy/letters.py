@@ -7,7 +7,7 @@ from django.core.mail import send_mail
 
 from core import jobs
 from core.models import Job
-from policy import people
+from policy import address_proof, people
 from policy.models import Notice
 
 # What happened: (subject, sentence). What it is, the page says.
@@ -20,12 +20,12 @@ ABOUT = {
 }
 
 
-def send(address: str, subject: str, sentence: str, path: str) -> None:
-    """One sentence and a page of this office. Does nothing without an address."""
+def send(address: str, subject: str, sentence: str, path: str, *, also: str = "") -> None:
+    """One sentence and a page of this office; also: a second such line. Does nothing without an address."""
     if not address:
         return
     office = settings.ASSAY_OFFICE_NAME
-    body = f"{sentence}, at {settings.ASSAY_URL}{path}\n\nThis office is {office}. You need not answer.\n"
+    body = f"{sentence}, at {settings.ASSAY_URL}{path}\n\n{also}This office is {office}. You need not answer.\n"
     send_mail(f"{office}: {subject}", body, None, [address])
 
 
@@ -34,7 +34,15 @@ def _acknowledge(job: Job) -> None:
     """DSA 16(4): without undue delay. The page and the API have said it already; this is for the address."""
     notice = Notice.objects.select_related("filer").get(pk=job.args["notice"])
     sentence = f"We received your notice {notice.number}. You can follow it with its number and PIN"
-    send(people.name_and_contact(notice.filer)[1], "We received your notice", sentence, "/notice/")
+    send(people.name_and_contact(notice.filer)[1], "We received your notice", sentence, "/notice/", also=_prove(notice))
+
+
+def _prove(notice: Notice) -> str:
+    """Who files with an account has shown who they are."""
+    if notice.account_id:
+        return ""
+    link = f"{settings.ASSAY_URL}{address_proof.path(notice)}"
+    return f"If you filed it, say here that this address is yours; if not, do nothing: {link}\n\n"
 
 
 @jobs.handler("policy.tell_notice")

@@ -85,6 +85,8 @@ PERSONAL: dict[str, PersonalField] = {
     "policy.Strike.user": PersonalField("to keep misuse out", _INTEREST, "until it expires", KEPT),
     "policy.Misuse.user": PersonalField("to keep misuse out", _DUTY, "as long as the case", KEPT),
     "policy.Misuse.person": PersonalField("to keep misuse out", _DUTY, "as long as the case", KEPT),
+    "policy.OutOfCourt.opened_by": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
+    "policy.Misuse.warned_by": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the case", KEPT),
     "policy.ReviewerProfile.user": PersonalField(
         "to give cases to who is trained for them", _CONTRACT, "while the person reviews", KEPT
     ),
@@ -117,6 +119,9 @@ PERSONAL: dict[str, PersonalField] = {
     "policy.PackApproval.by": PersonalField(_ACCOUNTABLE, _INTEREST, "as long as the pack", KEPT),
     "policy.DataRequest.sealed_text": PersonalField("to answer the request", _DUTY, "as proof that it was done", KEY),
     "policy.DataRequest.handled_by": PersonalField(_ACCOUNTABLE, _DUTY, "as proof that it was done", KEPT),
+    "policy.DataRequest.written_by": PersonalField(_ACCOUNTABLE, _DUTY, "as proof that it was done", KEPT),
+    "policy.DataRequest.proved_by": PersonalField(_ACCOUNTABLE, _DUTY, "as proof that it was done", KEPT),
+    "policy.Person.pin_hash": PersonalField("to let the person shown come back", _DUTY, _CASE_LIFE, KEPT),
     "policy.Breach.opened_by": PersonalField(_ACCOUNTABLE, _DUTY, "as long as the log", KEPT),
     "policy.BreachParty.person": PersonalField("to tell whom a breach concerns", _DUTY, "as long as the log", KEPT),
     "policy.BreachParty.user": PersonalField("to tell whom a breach concerns", _DUTY, "as long as the log", KEPT),

@@ -20,6 +20,7 @@ def rights() -> Iterator[str]:
     """Every request, hold, breach and export has its entry, and is in the state that the log left it in."""
     yield from compare(DataRequest.objects.all(), _requested)
     yield from _request_states()
+    yield from _proofs()
     yield from compare(
         Hold.objects.all(), lambda hold: Said(EventType.HOLD_PLACED, f"hold:{hold.pk}", {"basis": hold.basis})
     )
@@ -46,6 +47,13 @@ def _request_states() -> Iterator[str]:
         if name in said or kind not in _OLDER:
             rows.append((name, "open" if state in DataRequest.OPEN else state))
     yield from states("the state of", rows, said, "open")
+
+
+def _proofs() -> Iterator[str]:
+    """How who asked by letter proved who they are, as the log says it."""
+    said = {leaf["object"]: leaf["facts"]["how"] for leaf in leaves(EventType.DATA_PROVED)}
+    rows = ((f"request:{pk}", how) for pk, how in DataRequest.objects.order_by("pk").values_list("pk", "proved_how"))
+    yield from states("the proof of", rows, said, "")
 
 
 def _hold_states() -> Iterator[str]:

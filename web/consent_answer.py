@@ -13,11 +13,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core.problems import Problem
 from policy import consent as consents
-from policy import consent_receipts, scans, signals
+from policy import consent_pins, consent_receipts, scans, signals
 from policy.consent_reach import given_with
 from policy.consent_wording import Wording, wording
-from policy.models import Capacity, Consent
+from policy.models import Capacity, Consent, Person
 from policy.rules import JURISDICTIONS
+from web import consent_doors
 from web.appellants import decisions_of
 from web.consent import TONES
 from web.notices import last_opened
@@ -37,12 +38,12 @@ def words_of(consent: Consent) -> Wording:
 @require_safe
 def consent_page(request: HttpRequest, token: str) -> HttpResponse:
     consent = consents.consent_by_token(token)
-    signals.browser_says(consent, request.headers.get("Sec-GPC", ""))
     return _page(request, consent, token)
 
 
 def _page(request: HttpRequest, consent: Consent, token: str, *, error: str = "") -> HttpResponse:
-    standing, words = consents.standing(consent), words_of(consent)
+    standing, words, person = consents.standing(consent), words_of(consent), consent.depiction.person
+    shown = consent_doors.is_open(request, person)
     chosen = request.POST.getlist("purposes") if error else consent.granted
     context = {
         "consent": consent,
@@ -67,13 +68,24 @@ def _page(request: HttpRequest, consent: Consent, token: str, *, error: str = ""
         "events": [{"when": one.created_at, "title": _done(one.kind, words)} for one in consent.events.all()],
         "tick": words.words["tick_again" if consent.granted and not error else "tick"],
         "looks": [_look(look, words) for look in scans.looks(consent.depiction.asset)],
-        "gpc": consent.signals.filter(kind="gpc").exists(),
+        # Told at once, and on record with the answer: to read writes nothing.
+        "gpc": request.headers.get("Sec-GPC") == "1" or consent.signals.filter(kind="gpc").exists(),
         "sealed": bool(consent.depiction.asset.restriction),
-        "decisions": decisions_of(consent.depiction.person),
+        "pin": consent_doors.words(words.language),
+        **_pin_told(request, person, words.language),
+        "has_pin": bool(person.pin_hash),
+        "shown": shown,
+        "decisions": decisions_of(person) if shown else [],
         "digests": _digests(request, words),
         **_may(consent, words),
     }
     return render(request, "consent/answer.html", context, status=422 if error else 200)
+
+
+def _pin_told(request: HttpRequest, person: Person, language: str) -> dict[str, str]:
+    """The PIN of their own, until they say that it is written down."""
+    pin = consent_doors.new_pin(request, person)
+    return {"pin_told": pin, "pin_line": consent_doors.words(language)["yours"].format(pin=pin)}
 
 
 def _digests(request: HttpRequest, words: Wording) -> list[dict[str, str]]:
@@ -154,8 +166,27 @@ def consent_answer(request: HttpRequest, token: str) -> HttpResponse:
         raise Problem("consent.answer", "No answer was chosen", detail="Agree, say no, or withdraw.")
     if error := _missing(request, consent, how, words):
         return _page(request, consent, token, error=error)
-    messages.success(request, words.said(_carry_out(request, consent, how)))
+    if how != "not_me":
+        signals.browser_says(consent, request.headers.get("Sec-GPC", ""))
+    answered = how in ("yes", "no")
+    done = _answer(request, consent, yes=how == "yes") if answered else _take_back(request, consent, how)
+    messages.success(request, words.said(done))
     return redirect("consent", token)
+
+
+def _answer(request: HttpRequest, consent: Consent, *, yes: bool) -> str:
+    """With the first answer the person gets their PIN; afterwards a yes asks for it."""
+    person = consent.depiction.person
+    chosen = request.POST.getlist("purposes") if yes else []
+
+    def act() -> str:
+        return consents.answer(consent, chosen, entitled=True, digests_of=_ticked(request))
+
+    done, pin = consent_pins.answer(consent, act, yes=yes, shown=consent_doors.is_open(request, person))
+    if pin:
+        person.refresh_from_db(fields=["pin_hash"])
+        consent_doors.show_once(request, person, pin)
+    return done
 
 
 def _missing(request: HttpRequest, consent: Consent, how: str, words: Wording) -> str:
@@ -168,14 +199,9 @@ def _missing(request: HttpRequest, consent: Consent, how: str, words: Wording) -
     return ""
 
 
-def _carry_out(request: HttpRequest, consent: Consent, how: str) -> str:
+def _take_back(request: HttpRequest, consent: Consent, how: str) -> str:
+    """What the link alone does: it takes nothing but back."""
     match how:
-        case "yes":
-            return consents.answer(
-                consent, request.POST.getlist("purposes"), entitled=True, digests_of=_ticked(request)
-            )
-        case "no":
-            return consents.answer(consent, [], digests_of=_ticked(request))
         case "withdraw":
             return consents.withdraw(consent, digests_of=_ticked(request)).state
         case "halt":

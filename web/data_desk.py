@@ -15,13 +15,13 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.problems import NotFound, Problem
-from policy import data_answers, data_requests, data_rights
+from policy import data_answers, data_letters, data_requests, data_rights
 from policy.authority import ACTS, Act
 from policy.data_requests import Kind, State
 from policy.holdings import Who
 from policy.models import DataRequest, Notice
 from web import access_package
-from web.forms_data import CorrectForm, ExtendForm, ReceiveForm, RefuseForm
+from web.forms_data import CorrectForm, ExtendForm, ProvedForm, ReceiveForm, RefuseForm
 from web.forms_process import EraseForm, onto
 from web.forms_review import TakeBackForm
 
@@ -48,7 +48,7 @@ def desk(request: HttpRequest) -> HttpResponse:
 
 
 def _receive(by: User, said: dict[str, Any]) -> DataRequest:
-    return data_requests.receive(by, _who(said["whose"].strip()), said["kind"], text=said["text"])
+    return data_letters.receive(by, _who(said["whose"].strip()), said["kind"], text=said["text"])
 
 
 def _who(whose: str) -> Who:
@@ -77,6 +77,7 @@ def request_page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "row": row,
         "forms": forms,
         "mine": mine,
+        "shown_proof": row.proved_by_id == by.pk,
         "stuck": "take_back" in forms and not mine and by.has_role(*ACTS[Act.TAKE_BACK].roles),
         # What was asked is read by who has taken it, which is on record (I20).
         "text": data_requests.text_of(row) if mine else "",
@@ -97,7 +98,7 @@ def _find(pk: uuid.UUID) -> DataRequest:
 
 def _forms(row: DataRequest) -> dict[str, Form]:
     """By the value of `do`; unbound."""
-    forms: dict[str, Form] = {"extend": ExtendForm(), "refuse": RefuseForm()}
+    forms: dict[str, Form] = {"extend": ExtendForm(), "refuse": RefuseForm(), "proved": ProvedForm()}
     if data_requests.in_hand(row):
         forms["take_back"] = TakeBackForm()
     if row.kind == Kind.RECTIFY:
@@ -170,7 +171,7 @@ def _hand_out(row: DataRequest, by: User) -> HttpResponse:
 
 _VERBS: dict[str, Callable[[DataRequest, User, Any], HttpResponse | None]] = {
     "take": lambda row, by, form: data_requests.take(row, by),
-    "proved": lambda row, by, form: data_requests.proved(row, by),
+    "proved": lambda row, by, form: data_letters.proved(row, by, form.cleaned_data["how"]),
     "take_back": _take_back,
     "extend": _extend,
     "refuse": _refuse,

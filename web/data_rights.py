@@ -21,6 +21,7 @@ from policy import (
     breaches,
     clocks,
     data_answers,
+    data_letters,
     data_requests,
     data_rights,
     people,
@@ -33,11 +34,11 @@ from policy.data_requests import Kind
 from policy.holdings import Who
 from policy.models import DataRequest, Person
 from provenance.models import Asset
-from web import access_package
+from web import access_package, consent_doors
 from web.forms_data import ContactForm, LookForm, SayForm
 from web.forms_process import EraseForm, PinForm, onto
-from web.notices import last_opened, notice_by_pin, opened
-from web.privacy import open_private
+from web.notices import behind_pin, last_opened, notice_by_pin, opened
+from web.privacy import limit, open_private
 
 _RECEIPT, _NONE = "erasure_receipt", uuid.UUID(int=0)
 
@@ -59,6 +60,7 @@ def my_data(request: HttpRequest) -> HttpResponse:
 
 
 @open_private
+@behind_pin
 @require_http_methods(["GET", "HEAD", "POST"])
 def by_notice(request: HttpRequest, number: str) -> HttpResponse:
     return _rights(request, opened(request, number).filer, number)
@@ -66,6 +68,7 @@ def by_notice(request: HttpRequest, number: str) -> HttpResponse:
 
 @open_private
 @require_http_methods(["GET", "HEAD", "POST"])
+@consent_doors.behind_pin
 def by_consent(request: HttpRequest, token: str) -> HttpResponse:
     return _rights(request, consents.consent_by_token(token).depiction.person, "")
 
@@ -117,6 +120,7 @@ def _rights(request: HttpRequest, who: Who, name: str) -> HttpResponse:
         return render(request, "data/erased.html", {"name": name})
     forms = _forms(who)
     if request.method == "POST":
+        limit(request, "notices", who=who.actor)
         done = _asked(request, who, request.POST.get("do", ""), forms)
         if done is not None:
             return done
@@ -169,7 +173,12 @@ def _context(who: Who, name: str, forms: dict[str, Form]) -> dict[str, Any]:
 def _told(who: Who) -> list[dict[str, Any]]:
     """Their requests in words: state, due date, and why it takes longer if it does."""
     rows = data_requests.of(who).prefetch_related("clocks")[:50]
-    return [{"request": row, "longer": _longer(row)} for row in rows]
+    return [{"request": row, "longer": _longer(row), "by_letter": _by_letter(row)} for row in rows]
+
+
+def _by_letter(row: DataRequest) -> bool:
+    """Whether somebody asked for it in their name and they can still say that it was not they."""
+    return row.written_by_id is not None and row.state in DataRequest.OPEN
 
 
 def _longer(row: DataRequest) -> str:
@@ -248,6 +257,11 @@ def _erase(request: HttpRequest, who: Who, _: dict[str, Any]) -> HttpResponse:
     return redirect("my_data_receipt")
 
 
+def _not_mine(request: HttpRequest, who: Who, _: dict[str, Any]) -> HttpResponse:
+    data_letters.disown(who, request.POST.get("request", ""))
+    return _again(request, "Stopped. Nothing is done that was asked for by letter.")
+
+
 def _again(request: HttpRequest, words: str) -> HttpResponse:
     messages.success(request, words)
     return redirect(f"{request.path}#requests")
@@ -264,6 +278,7 @@ _ANSWERS: dict[str, Callable[[HttpRequest, Who, dict[str, Any]], HttpResponse]] 
     "lift": _lift,
     Kind.HUMAN: _look,
     Kind.ERASE: _erase,
+    "not_mine": _not_mine,
 }
 
 

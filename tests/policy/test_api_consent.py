@@ -46,10 +46,17 @@ def test_dana_reads_and_answers_in_their_language_and_takes_the_receipt(
 ) -> None:
     page = api().get(link).data
     assert page["asks"]["train"].startswith("Programme damit trainieren") and page["bound"] and page["looked_at"] == []
-    assert api().post(link, {"purposes": ["publish"]}).data["granted"] == ["publish"]
-    assert api().post(link, {"purposes": ["detect"]}).status_code == 400
+    first = api().post(link, {"purposes": ["publish"]}).data
+    assert first["granted"] == ["publish"] and len(first["pin"]) == 8
+    hers: dict[str, Any] = {"HTTP_ASSAY_PIN": first["pin"]}
+    assert api().post(link, {"purposes": ["detect"]}, **hers).status_code == 400
     assert api().post(link, {}).status_code == 400
-    assert api().post(link, {"purposes": []}).data["state"] == "withdrawn"
+    no = api().post(link, {"purposes": []}).data
+    assert (no["state"], no["pin"]) == ("withdrawn", "")
+    assert api().post(link, {"purposes": ["publish"]}).status_code == 403, "who asked has the link, and not the PIN"
+    assert api().post(link, {"purposes": ["publish"]}, HTTP_ASSAY_PIN="00000000").status_code == 403
+    assert api().post(link, {"purposes": ["publish"]}, **hers).data["granted"] == ["publish"]
+    api().post(link, {"purposes": []})
     settle()
     receipt = api().get(f"{link}/receipt").data
     assert api().post("/api/v1/consent-receipts/check", receipt).data == {"holds": True, "wrong": []}

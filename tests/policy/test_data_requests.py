@@ -18,6 +18,7 @@ from policy import (
     cases,
     consent,
     data_answers,
+    data_letters,
     data_requests,
     data_rights,
     decisions,
@@ -58,13 +59,14 @@ def carry_out(request: DataRequest, by: User) -> None:
 
 @pytest.mark.parametrize("kind", Kind.values)
 def test_a_request_of_every_kind_that_came_by_letter_is_carried_out(
-    kind: str, dana: Person, olga: User, rita: User, settle: Settle
+    kind: str, dana: Person, olga: User, ravi: User, rita: User, settle: Settle, any_date: None
 ) -> None:
-    request = data_requests.receive(olga, dana, kind, text="Please do this with my data.")
+    request = data_letters.receive(olga, dana, kind, text="Please do this with my data.")
     assert request.state == State.VERIFYING
-    data_requests.proved(request, olga)
+    data_letters.proved(request, ravi, "letter")
     data_requests.take(request, olga)
-    carry_out(request, olga)
+    with time_machine.travel(now() + data_letters.TO_STOP_IT, tick=False):
+        carry_out(request, olga)
     if kind == Kind.HUMAN:
         settle_case(request, rita)
     request.refresh_from_db()
@@ -179,11 +181,11 @@ def test_the_month_rests_where_its_rule_lets_it_while_proof_is_waited_for(
     dana: Person, olga: User, any_date: None
 ) -> None:
     with time_machine.travel("2026-01-31T12:00Z", tick=False):
-        request = data_requests.receive(olga, dana, Kind.OBJECT, text="I object to statistics about me.")
+        request = data_letters.receive(olga, dana, Kind.OBJECT, text="I object to statistics about me.")
     states = dict(request.clocks.values_list("rule_id", "state"))
     assert states["office.terms.data"] == Clock.State.PAUSED
     with time_machine.travel("2026-02-10T12:00Z", tick=False):
-        data_requests.proved(request, olga)
+        data_letters.proved(request, olga, "in_person")
     office = request.clocks.get(rule_id="office.terms.data")
     assert office.due_at == dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC), "28 February, and the ten days of waiting"
 

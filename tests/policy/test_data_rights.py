@@ -66,7 +66,7 @@ def test_dana_sees_what_is_held_about_her_and_why(asset: Asset, file_notice: Fil
     assert "Dana Hill" in text
     assert "never agreed" in text
     assert all(row["purpose"] and row["basis"] and row["retention"] for row in held["fields"])
-    assert {row["section"] for row in held["log"]} == {"actor", "contact", "text"}
+    assert {row["section"] for row in held["log"]} == {"actor", "answers", "contact", "text"}
 
 
 def test_nobody_sees_what_is_held_about_another(asset: Asset, file_notice: FileNotice) -> None:

@@ -14,6 +14,7 @@ from ledger import vault
 from policy import (
     consent,
     data_answers,
+    data_letters,
     data_requests,
     data_rights,
     hashlist,
@@ -112,8 +113,8 @@ class DataRequestMachine(Stage):
     @rule(n=NUMBER, kind=st.sampled_from(KINDS))
     def a_letter_comes(self, n: int, kind: str) -> None:
         person, text = self.person(n), "Please do this with my data."
-        self.refused(lambda: data_requests.receive(self.cast.rita, person, kind, text=text), Forbidden)
-        if self.tried(lambda: data_requests.receive(self.cast.olga, person, kind, text=text), "by letter"):
+        self.refused(lambda: data_letters.receive(self.cast.rita, person, kind, text=text), Forbidden)
+        if self.tried(lambda: data_letters.receive(self.cast.olga, person, kind, text=text), "by letter"):
             request = person.data_requests.order_by("pk").last()
             assert request and request.state == "verifying"
             assert not request.clocks.filter(state="running", rule_id="office.terms.data").exists(), "it rests"
@@ -127,8 +128,8 @@ class DataRequestMachine(Stage):
     def who_asks_is_proved(self, n: int) -> None:
         request, other = self._open(n, "verifying"), self._open(n, "verifying")
         self.refused(lambda: data_requests.take(request, self.cast.olga), Conflict)
-        data_requests.proved(request, self.cast.olga)
-        self.refused(lambda: data_requests.proved(other, self.cast.olga), Conflict)
+        data_letters.proved(request, self.cast.ravi, "letter")
+        self.refused(lambda: data_letters.proved(other, self.cast.ravi, "letter"), Conflict)
         assert not request.clocks.filter(state="paused").exists()
 
     @precondition(lambda self: DataRequest.objects.filter(state="received").exists())
