@@ -17,9 +17,9 @@ from core.http import one_file
 from core.json_parser import JSONParser
 from core.problems import Forbidden, NotFound
 from ledger import vault
-from policy import appeal_dialogue, appeal_thread, appeals, authority, consent, out_of_court
+from policy import appeal_dialogue, appeal_thread, appeals, authority, consent, consent_pins, out_of_court
 from policy.api import PIN, by_pin, decides_cases, person, read, reads_cases
-from policy.api_shapes import ClockShape, ReplacementRequest, Shape
+from policy.api_shapes import NO_NAMES, ClockShape, ReplacementRequest, Shape
 from policy.appeals import Who
 from policy.authority import ACTS, Act
 from policy.models import Appeal, Decision, OutOfCourt
@@ -27,7 +27,10 @@ from provenance.api_shapes import problems
 
 NUMBER = OpenApiParameter("notice", str, description="A notice's number; its PIN goes into Assay-Pin.")
 LINK = OpenApiParameter(
-    "Assay-Link", str, OpenApiParameter.HEADER, description="The last part of the link of a consent."
+    "Assay-Link",
+    str,
+    OpenApiParameter.HEADER,
+    description="The last part of the link of a consent; the PIN given with the first answer goes into Assay-Pin.",
 )
 WHO = [NUMBER, PIN, LINK]
 records = allow(*ACTS[Act.RECORD_OUT_OF_COURT].roles, scope=Scope.CASES_WRITE)
@@ -47,6 +50,7 @@ class AppealDecisionRequest(Shape):
     outcome = serializers.ChoiceField(choices=Appeal.Outcome.choices)
     reasons = serializers.CharField(min_length=10, max_length=5000)
     replacement = ReplacementRequest(required=False, allow_null=True, help_text="Only for “modify”.")
+    no_names = serializers.BooleanField(required=False, help_text=NO_NAMES)
 
 
 class TextRequest(Shape):
@@ -133,11 +137,13 @@ class ByAnybody(APIView):
 
 
 def who_asks(request: Request, number: str = "") -> Who:
-    """Raises NotFound for a wrong pair or link, NotAuthenticated for nobody."""
+    """Raises NotFound for a wrong pair or link, PinNeeded for a link alone, NotAuthenticated for nobody."""
     if number:
         return {"notice": by_pin(request, number)}
     if token := request.headers.get("Assay-Link", ""):
-        return {"person": consent.consent_by_token(token).depiction.person}
+        shown = consent.consent_by_token(token).depiction.person
+        consent_pins.check(shown, request.headers.get("Assay-Pin", ""))
+        return {"person": shown}
     if isinstance(request.auth, MachineToken):
         raise Forbidden("Appeals are filed by people, not by tokens.", code="token.scope")
     if not request.user.is_authenticated:
@@ -327,13 +333,16 @@ class AppealDecisionView(APIView):
 
 
 class AppealDisputeView(APIView):
-    """Record that a certified body looks at a decided appeal (POST), then what it said (PUT)."""
+    """Record that a certified body looks at a decided appeal (POST), then what it said (PUT; as a form, with what it
+    sent as `document`, where the office does what it said for the appellant).
+    """
 
     permission_classes = [records]
+    parser_classes = [JSONParser, MultiPartParser]
 
     @extend_schema(
         operation_id="dispute_open",
-        request=DisputeRequest,
+        request={"application/json": DisputeRequest},
         responses={201: DisputeShape, **problems(400, 401, 403, 404, 409, 415, 429)},
     )
     def post(self, request: Request, pk: UUID) -> Response:
@@ -342,12 +351,24 @@ class AppealDisputeView(APIView):
 
     @extend_schema(
         operation_id="dispute_close",
-        request=DisputeOutcomeRequest,
-        responses={200: DisputeShape, **problems(400, 401, 403, 404, 409, 415, 429)},
+        request={
+            "application/json": DisputeOutcomeRequest,
+            "multipart/form-data": {
+                "type": "object",
+                "properties": {
+                    "outcome": {"type": "string"},
+                    "complied": {"type": "boolean"},
+                    "document": {"type": "string", "format": "binary"},
+                },
+            },
+        },
+        responses={200: DisputeShape, **problems(400, 401, 403, 404, 409, 413, 415, 429)},
     )
     def put(self, request: Request, pk: UUID) -> Response:
         dispute = out_of_court.disputes().filter(appeal=pk).first()
         if dispute is None:
             raise NotFound("dispute")
-        out_of_court.close_dispute(dispute, person(request), **read(DisputeOutcomeRequest, request))
+        document = one_file(request.FILES, "document") if request.FILES else None
+        said = read(DisputeOutcomeRequest, request)
+        out_of_court.close_dispute(dispute, person(request), **said, document=document)
         return Response(DisputeShape(dispute).data)

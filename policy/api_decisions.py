@@ -26,11 +26,13 @@ exports_statements = door(Act.EXPORT_STATEMENTS, Scope.CASES_WRITE)
 
 class SendBackRequest(shapes.Shape):
     reason = serializers.CharField(min_length=10, max_length=5000)
+    no_names = serializers.BooleanField(required=False, help_text=shapes.NO_NAMES)
 
 
 class CorrectionRequest(shapes.Shape):
     facts_text = serializers.CharField(min_length=10, max_length=5000)
     explanation = serializers.CharField(min_length=10, max_length=5000)
+    no_names = serializers.BooleanField(required=False, help_text=shapes.NO_NAMES)
 
 
 class SuggestionShape(shapes.Shape):
@@ -86,7 +88,7 @@ class DecisionReturnView(APIView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         values = read(SendBackRequest, request)
-        decision = decisions.send_back(_decision(request, pk), person(request), values["reason"])
+        decision = decisions.send_back(_decision(request, pk), person(request), **values)
         return Response(shapes.DecisionShape(decision).data)
 
 

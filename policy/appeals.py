@@ -26,7 +26,7 @@ from policy import appeal_dialogue, appeal_effects, appeal_thread, authority, ca
 from policy.decision_checks import facts_of
 from policy.models import Affected, Appeal, Clock, Decision, Notice, Person
 from policy.notices import refuse_fields
-from policy.plain_texts import objection
+from policy.plain_texts import objections, said_so
 
 GROUNDS = "policy.appeal.grounds"
 SHORTEST, LONGEST = 10, 5000
@@ -274,12 +274,19 @@ def _record_assignment(appeal: Appeal, by: User | None, how: str, why: str = "")
 
 
 def decide_appeal(
-    appeal: Appeal, user: User, *, outcome: str, reasons: str, replacement: Mapping[str, Any] | None = None
+    appeal: Appeal,
+    user: User,
+    *,
+    outcome: str,
+    reasons: str,
+    replacement: Mapping[str, Any] | None = None,
+    no_names: bool = False,
 ) -> Appeal:
     """Uphold, overturn, modify, or say why it cannot be heard (inadmissible).
 
     Overturned for the uploader, everything the decision did is undone (I4); for a notifier or the person shown, the
-    case opens again for a third person. replacement: only to modify, the arguments of `decisions.replace`.
+    case opens again for a third person. replacement: only to modify, the arguments of `decisions.replace`. no_names:
+    what may be a name in any of the texts is none.
     Raises Forbidden as `authority.may_decide_appeal`, Conflict when it was decided a moment ago, Problem with `errors`.
     """
     may = authority.may_decide_appeal if appeal.assigned_to_id else authority.may_hear
@@ -287,27 +294,31 @@ def decide_appeal(
     reasons = reasons.strip()
     wrong = {
         "outcome": outcome not in Appeal.Outcome.values and "Choose one of the outcomes.",
-        "reasons": objection(reasons, appeal.decision.case),
         "replacement": appeal_effects.objection_to(appeal, outcome, replacement),
+        **objections({"reasons": reasons}, appeal.decision.case, no_names=no_names),
     }
+    if replacement is not None:
+        replacement = {**replacement, "no_names": no_names}
     refuse_fields({field: message for field, message in wrong.items() if message})
     try:
         with transaction.atomic():
-            _decide(appeal, user, outcome, reasons, replacement)
+            _decide(appeal, user, outcome, reasons, replacement, **said_so(no_names))
     except IntegrityError as error:
         # A notice opened a case about the same issue just as this one was reopened.
         raise Conflict("The case changed a moment ago.", code="state.race", next_step="Send it again.") from error
     return appeal
 
 
-def _decide(appeal: Appeal, user: User, outcome: str, reasons: str, replacement: Mapping[str, Any] | None) -> None:
+def _decide(
+    appeal: Appeal, user: User, outcome: str, reasons: str, replacement: Mapping[str, Any] | None, **more: bool
+) -> None:
     said: dict[str, Any] = {"decider": user, "outcome": outcome, "reasons": reasons, "decided_at": now()}
     move(appeal, Appeal.MOVES, Appeal.State.DECIDED, **said)
     clocks.end(appeal.clocks.filter(purpose=Clock.Purpose.MESSAGE), Clock.State.VOID)
     clocks.end(appeal.clocks.all(), Clock.State.MET)
     if replacement is not None:
         appeal_effects.replace(appeal, user, replacement)
-    entry = _record(appeal, user)
+    entry = _record(appeal, user, **more)
     _start(appeal, Clock.Purpose.FINAL, APPEAL_DECIDED, entry)
     if outcome == Appeal.Outcome.OVERTURN:
         appeal_effects.overturn(appeal, user, entry)
@@ -316,7 +327,7 @@ def _decide(appeal: Appeal, user: User, outcome: str, reasons: str, replacement:
     jobs.enqueue("policy.deliver_appeal", appeal=str(appeal.pk))
 
 
-def _record(appeal: Appeal, user: User) -> Entry:
+def _record(appeal: Appeal, user: User, **more: bool) -> Entry:
     changed = {"replacement": str(appeal.replacement_id)} if appeal.replacement_id else {}
     return log.append(
         EventType.APPEAL_DECIDED,
@@ -324,6 +335,12 @@ def _record(appeal: Appeal, user: User) -> Entry:
         role=reviewing_role(user),
         object=appeal.decision.case.object,
         refs=[appeal.entry] if appeal.entry else [],
-        facts={"appeal": str(appeal.pk), "decision": str(appeal.decision_id), "outcome": appeal.outcome, **changed},
+        facts={
+            "appeal": str(appeal.pk),
+            "decision": str(appeal.decision_id),
+            "outcome": appeal.outcome,
+            **changed,
+            **more,
+        },
         sealed={"reasons": Sealed(appeal.reasons, appeal.decision.case.object)},
     )

@@ -42,6 +42,7 @@ class Act(StrEnum):
     RECORD_OUT_OF_COURT = "appeal:out_of_court"
     ASK_SECOND_LOOK = "flag:raise"
     JUDGE_NOTICE = "notice:judge"
+    LIFT_BLOCK = "counter_notice:lift"
     DESIGNATE_FLAGGER = "flagger:designate"
     JUDGE_MISUSE = "misuse:judge"
     SUSPEND = "suspension:impose"
@@ -81,6 +82,9 @@ ACTS: Final[dict[Act, Allowed]] = {
     ),
     Act.ASK_SECOND_LOOK: Allowed(REVIEWERS, "Asking for a second look needs the role of a reviewer."),
     Act.JUDGE_NOTICE: Allowed(REVIEWERS, "Calling a notice unfounded needs the role of a reviewer."),
+    Act.LIFT_BLOCK: Allowed(
+        (Role.LEAD_REVIEWER,), "Whether an action in court is there is looked at by lead reviewers."
+    ),
     Act.DESIGNATE_FLAGGER: Allowed(_OPERATING, "Trusted flaggers are entered by lead reviewers and operators."),
     Act.JUDGE_MISUSE: Allowed((Role.LEAD_REVIEWER,), "Misuse is warned of and ended by lead reviewers."),
     Act.SUSPEND: Allowed((Role.LEAD_REVIEWER,), "Accounts are suspended and reinstated by lead reviewers."),
@@ -206,6 +210,16 @@ def _why(rows: "QuerySet[Any]", found: Collection[Conflict]) -> dict[uuid.UUID, 
     return {pk: facts[n] for pk, n in named}
 
 
+def first_conflict(rows: "QuerySet[Any]", found: Collection[Conflict]) -> str:
+    """The first fact that holds for one of the rows; empty when none does. One query."""
+    return next(iter(_why(rows, found).values()), "")
+
+
+def party_in(cases: QuerySet[Case], user: User) -> str:
+    """Why `user` is a party in one of these cases; empty when in none. Outside of cases: `policy.parties`."""
+    return first_conflict(cases, _parties(user))
+
+
 def _only(model: type[models.Model], row: models.Model) -> "QuerySet[Any]":
     return model._default_manager.filter(pk=row.pk)
 
@@ -300,7 +314,14 @@ def _wants_lead(decision: Decision) -> rules.Rule | None:
 
 
 def _appeal_conflicts(user: User) -> list[Conflict]:
-    """Why `user` may not decide an appeal (I2): any part in any decision of the case, or in the case itself."""
+    """Why `user` may not decide an appeal (I2): any part in it, or not trained for the case."""
+    untrained = _untrained(user)
+    case = Case.objects.filter(untrained.where, pk=OuterRef("decision__case"))
+    return [*taken_part(user), Conflict(untrained.why, Q(Exists(case)))]
+
+
+def taken_part(user: User) -> list[Conflict]:
+    """The appeals in which `user` has a part: in any decision of the case, or in the case itself."""
     case = OuterRef("decision__case")
     decisions = Decision.objects.filter(case=case)
     lead = Q(decider__reviewer_profile__manager=user) | Q(approver__reviewer_profile__manager=user)
@@ -314,10 +335,7 @@ def _appeal_conflicts(user: User) -> list[Conflict]:
         Conflict("You approved a decision in this case", Q(Exists(decisions.filter(approver=user)))),
         Conflict("Somebody who reports to you decided in this case", Q(Exists(decisions.filter(lead)))),
         Conflict("This appeal is yours", Q(user=user)),
-        *(
-            Conflict(each.why, Q(Exists(Case.objects.filter(each.where, pk=case))))
-            for each in (*_parties(user), _untrained(user))
-        ),
+        *(Conflict(each.why, Q(Exists(Case.objects.filter(each.where, pk=case)))) for each in _parties(user)),
         Conflict("You filed a notice in this case", Q(Exists(told))),
         Conflict("You decided an earlier appeal in this case", Q(Exists(elsewhere))),
     ]

@@ -9,10 +9,12 @@ from django.conf import settings
 
 from core.clock import now
 from core.problems import NotFound, invalid
-from policy import clocks, interim, rules
+from policy import clocks, guided, interim, rules
 from policy.models import Case, Clock, Decision, Exemption
 from policy.outcomes import ALSO, INTERIM, OUTCOMES
-from policy.plain_texts import LONGEST, SHORTEST, leak, names_in
+from policy.plain_texts import bad, doubt, leak, names_in
+from policy.rulebook.vocabulary import ABOUT_WORKS, CITABLE
+from provenance.vocabulary import SYNTHETIC
 
 _O = Decision.Outcome
 # What can hold in some places only.
@@ -29,7 +31,9 @@ LAW_WORDS: Final = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A decision as somebody asks for it. territory: codes of places; none: everywhere. ends_at: when it runs out."""
+    """A decision as somebody asks for it. territory: codes of places; none: everywhere. ends_at: when it runs out.
+    no_names: the words in its texts that may be names in this case are none.
+    """
 
     outcome: str
     ground: str
@@ -41,6 +45,7 @@ class Asked:
     ends_at: dt.datetime | None = None
     exemptions: Sequence[str] = ()
     interim: bool = False
+    no_names: bool = False
 
     @property
     def outcomes(self) -> list[str]:
@@ -52,6 +57,8 @@ def check(case: Case, asked: Asked) -> list[rules.Rule]:
     known = {rule.id: rule for rule in citable(case)}
     cited = [known[rule_id] for rule_id in dict.fromkeys(asked.rule_ids) if rule_id in known]
     names = names_in(case)
+    facts_text, explanation = bad(asked.facts_text, names), bad(asked.explanation, names)
+    ask = not (asked.no_names or facts_text or explanation)
     refuse(
         {
             "outcome": _bad_outcome(asked),
@@ -61,8 +68,9 @@ def check(case: Case, asked: Asked) -> list[rules.Rule]:
             "exemptions": _bad_exemptions(case, asked.exemptions),
             "ground": "" if asked.ground in Decision.Ground.values else "A law, or the terms of this office.",
             "rule_ids": _bad_citation(asked, cited, known),
-            "facts_text": _bad_text(asked.facts_text, names),
-            "explanation": _bad_text(asked.explanation, names),
+            "facts_text": facts_text,
+            "explanation": explanation,
+            "no_names": doubt((asked.facts_text, asked.explanation), names) if ask else "",
         }
     )
     for outcome in asked.outcomes:
@@ -71,12 +79,12 @@ def check(case: Case, asked: Asked) -> list[rules.Rule]:
 
 
 def recheck(decision: Decision) -> None:
-    """What may have changed since it was proposed: an exemption that a new notice claims, a name that came with it, its
-    end that has come.
+    """What may have changed since it was proposed: an exemption that a new notice claims, a full name that came with
+    it, its end that has come.
 
     Raises as `check` does.
     """
-    names = names_in(decision.case)
+    names = names_in(decision.case).full
     refuse(
         {
             "ends_at": _bad_end(decision),
@@ -100,7 +108,9 @@ def refuse(errors: dict[str, str]) -> None:
 
 
 def citable(case: Case) -> list[rules.Rule]:
-    """What a decision in this case may cite: each rule as it was law when its own event happened (I1).
+    """What a decision in this case may cite: each rule as it was law when its own event happened (I1), if it is about
+    works or about what is said of them, and about this case: it holds for the facts of it, or a deadline to decide it
+    rests on the rule, or it is a clause of our terms.
 
     A rule that begins with a notice: on a day on which one was filed here, or completed as that rule asks; every other
     on the day on which the case was opened. What a clock of the case rests on is cited from that clock's pack, whatever
@@ -113,7 +123,30 @@ def citable(case: Case) -> list[rules.Rule]:
     for clock in begun:
         cured.setdefault(clock.rule_id, set()).add(clock.started_at.date())
     known = {rule.id: rule for rule in rules.all_rules()} | _as_begun(begun)
-    return [rule for rule in known.values() if _in_force(rule, _days(rule, opened, filed, cured.get(rule.id)))]
+    law = [rule for rule in known.values() if _in_force(rule, _days(rule, opened, filed, cured.get(rule.id)))]
+    rests = {clock.rule_id for clock in begun if clock.purpose == Clock.Purpose.DECIDE}
+    said = [rules.complete(facts) for facts in _facts_in(case)]
+    return [rule for rule in law if rule.start_event in CITABLE and _is_about(rule, rests, said)]
+
+
+def _is_about(rule: rules.Rule, rests: set[str], said: Iterable[dict[str, Any]]) -> bool:
+    clause = rule.is_terms and rule.start_event == "none"
+    return clause or rule.id in rests or any(rule.matches(facts) for facts in said)
+
+
+def _facts_in(case: Case) -> list[dict[str, Any]]:
+    """The case as facts for rules: as the office sees it, and as each notice tells it."""
+    asset = case.asset
+    own = {
+        "category": case.category,
+        "jurisdictions": case.jurisdictions or served(),
+        "content_kind": asset.kind if asset else "",
+        "synthetic": bool(asset and asset.source_type in SYNTHETIC) or case.category in guided.MADE,
+        "intimate": case.category in guided.INTIMATE,
+        "minor": case.minor,
+    }
+    ways = (way for notice in case.notices.select_related("asset", "flagger") for way in guided.ways(notice))
+    return [own, *(way.facts for way in ways)]
 
 
 def _as_begun(begun: Iterable[Clock]) -> dict[str, rules.Rule]:
@@ -155,10 +188,12 @@ def _bad_citation(asked: Asked, cited: list[rules.Rule], known: dict[str, rules.
 
 
 def _too_wide(asked: Asked, cited: list[rules.Rule]) -> str:
-    """I15: the law of one country restricts there; everywhere only with our terms, or a rule of the EU."""
+    """I15: the law of one country restricts there; everywhere only with our terms, or a rule of the EU. Beside a rule
+    about works, one about how notices are handled carries nothing further.
+    """
     if not cited or set(asked.outcomes) <= set(_FREE):
         return ""
-    places = {rule.jurisdiction for rule in cited}
+    places = {rule.jurisdiction for rule in [r for r in cited if r.start_event in ABOUT_WORKS] or cited}
     if places & {"*", "EU"}:
         return ""
     beyond = [place for place in asked.territory if not places & set(rules.widen([place]))]
@@ -231,12 +266,6 @@ def _bad_exemptions(case: Case, weighed: Sequence[str]) -> str:
         words = "; ".join(f"“{Exemption(value).label}”" for value in left)
         return f"A filer says: {words}. Say that you weighed it, and in the explanation why it does or does not apply."
     return ""
-
-
-def _bad_text(text: str, names: Iterable[str]) -> str:
-    if not SHORTEST <= len(text) <= LONGEST:
-        return "Between 10 and 5,000 characters."
-    return leak(text, set(names))
 
 
 # --- As facts for rules ----------------------------------------------------------------------------------------------

@@ -11,8 +11,12 @@ from ledger.models import Entry
 from policy.models import Decision
 
 
-def say(type: EventType, decision: Decision, *, refs: Sequence[Entry] = (), **more: Any) -> Entry:
-    """The entry of a decision: structure in the open, its texts sealed under the case."""
+def say(
+    type: EventType, decision: Decision, *, refs: Sequence[Entry] = (), held_for: Sequence[str] = (), **more: Any
+) -> Entry:
+    """The entry of a decision: structure in the open; its texts, and what a notice says of who is shown, sealed under
+    the case. held_for: ids of the rules that ask for a second person, because of a person in public life perhaps.
+    """
     case = decision.case
     return log.append(
         type,
@@ -22,7 +26,6 @@ def say(type: EventType, decision: Decision, *, refs: Sequence[Entry] = (), **mo
         refs=[*([case.entry] if case.entry else []), *entries(decision), *refs],
         facts={
             "decision": str(decision.pk),
-            "category": case.category,
             "outcome": decision.outcome,
             "also": decision.also,
             "territory": decision.territory,
@@ -36,7 +39,8 @@ def say(type: EventType, decision: Decision, *, refs: Sequence[Entry] = (), **mo
             **more,
         },
         sealed={
-            "reasons": Sealed({"facts_text": decision.facts_text, "explanation": decision.explanation}, case.object)
+            "about": Sealed({"category": case.category, "held_for": held_for}, case.object),
+            "reasons": Sealed({"facts_text": decision.facts_text, "explanation": decision.explanation}, case.object),
         },
     )
 

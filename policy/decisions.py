@@ -29,7 +29,7 @@ from policy import (
     interim,
     learning,
     misuse,
-    notices,
+    notice_answers,
     outcomes,
     quality,
     rule_packs,
@@ -42,7 +42,7 @@ from policy.decision_entries import entries, ids, say
 from policy.interim import Suggestion
 from policy.interim import suggest as suggest_interim
 from policy.models import Case, Clock, Decision, Flag, Misuse
-from policy.plain_texts import objection
+from policy.plain_texts import objections, said_so
 
 __all__ = [
     "Suggestion",
@@ -79,6 +79,7 @@ def decide(
     ends_at: dt.datetime | None = None,
     exemptions: Sequence[str] = (),
     interim: bool = False,
+    no_names: bool = False,
     version: int | None = None,
 ) -> Decision:
     """Decide a case in review, or propose what needs a second person: the state of what comes back says which.
@@ -86,9 +87,10 @@ def decide(
     rule_ids: at least one, each as it was law when its own event happened (I1); for the ground “terms” one of our own.
     also: further outcomes. territory: where it holds, everywhere without. ends_at: when it runs out by itself.
     exemptions: those that were weighed, at least what a notice claims. interim: a measure until the case is decided,
-    which leaves it in review and ends by itself (`interim.latest`). version: of the case as the decider saw it. A
-    decision in a reopened case supersedes the earlier one and undoes what it did. Raises Forbidden, Conflict, Problem
-    with `errors` for each wrong field.
+    which leaves it in review and ends by itself (`interim.latest`). no_names: what may be a name in the texts is none,
+    says the decider, and the log keeps that they said so. version: of the case as the decider saw it. A decision in a
+    reopened case supersedes the earlier one and undoes what it did. Raises Forbidden, Conflict, Problem with `errors`
+    for each wrong field.
     """
     decision = draft(
         case,
@@ -103,13 +105,14 @@ def decide(
         ends_at=ends_at,
         exemptions=exemptions,
         interim=interim,
+        no_names=no_names,
     )
     with transaction.atomic():
         cases.check_version(case, version)
         if decision.held_for:
-            _propose(decision)
+            _propose(decision, **said_so(no_names))
         else:
-            _make(decision)
+            _make(decision, **said_so(no_names))
     return decision
 
 
@@ -159,10 +162,10 @@ def _reference(rule: rules.Rule) -> dict[str, str]:
 # --- Two people (I18) ----------------------------------------------------------------------------------------------
 
 
-def _propose(decision: Decision) -> None:
+def _propose(decision: Decision, **more: Any) -> None:
     move(decision.case, Case.MOVES, Case.State.PROPOSED)
     decision.state = Decision.State.HELD
-    decision.entry = say(EventType.DECISION_PROPOSED, decision, held_for=ids(decision.held_for))
+    decision.entry = say(EventType.DECISION_PROPOSED, decision, held_for=ids(decision.held_for), **more)
     rule_packs.keep(rules.pack())
     decision.save(force_insert=True)
     cases.touch(decision.case)
@@ -183,7 +186,8 @@ def approve(decision: Decision, by: User) -> Decision:
             role=reviewing_role(by),
             object=decision.case.object,
             refs=entries(decision),
-            facts={"decision": str(decision.pk), "held_for": ids(decision.held_for)},
+            facts={"decision": str(decision.pk)},
+            sealed={"about": Sealed({"held_for": ids(decision.held_for)}, decision.case.object)},
         )
         decision.entry = say(EventType.DECISION_MADE, decision, refs=[approved])
         decision.save(update_fields=["entry"])
@@ -191,14 +195,14 @@ def approve(decision: Decision, by: User) -> Decision:
     return decision
 
 
-def send_back(decision: Decision, by: User, reason: str) -> Decision:
+def send_back(decision: Decision, by: User, reason: str, *, no_names: bool = False) -> Decision:
     """The second person does not agree: the case is with its proposer again, who reads the reason.
 
     Raises Forbidden (I18), Conflict when it is not held any more, Problem with `errors`.
     """
     authority.may_approve(decision, by)
     reason = reason.strip()
-    checks.refuse({"reason": objection(reason, decision.case)})
+    checks.refuse(objections({"reason": reason}, decision.case, no_names=no_names))
     with transaction.atomic():
         move(decision, Decision.MOVES, Decision.State.RETURNED, approver=by)
         move(decision.case, Case.MOVES, Case.State.IN_REVIEW)
@@ -208,11 +212,12 @@ def send_back(decision: Decision, by: User, reason: str) -> Decision:
             role=reviewing_role(by),
             object=decision.case.object,
             refs=entries(decision),
-            facts={"decision": str(decision.pk)},
+            facts={"decision": str(decision.pk), **said_so(no_names)},
             sealed={"reason": Sealed(reason, decision.case.object)},
         )
         Decision.objects.filter(pk=decision.pk).update(returned_because=reason)
         decision.returned_because = reason
+        cases.leave_to_trained(decision.case)
         cases.touch(decision.case)
     return decision
 
@@ -227,6 +232,7 @@ def withdraw_proposal(decision: Decision, by: User) -> Decision:
     with transaction.atomic():
         cases.drop_proposal(decision, by)
         move(decision.case, Case.MOVES, Case.State.IN_REVIEW)
+        cases.leave_to_trained(decision.case)
         cases.touch(decision.case)
     return decision
 
@@ -234,9 +240,9 @@ def withdraw_proposal(decision: Decision, by: User) -> Decision:
 # --- Taking effect -------------------------------------------------------------------------------------------------
 
 
-def _make(decision: Decision) -> None:
+def _make(decision: Decision, **more: Any) -> None:
     decision.starts_at = decision.created_at
-    decision.entry = say(EventType.DECISION_MADE, decision)
+    decision.entry = say(EventType.DECISION_MADE, decision, **more)
     decision.save(force_insert=True)
     _effect(decision)
 
@@ -307,7 +313,7 @@ def _settle(decision: Decision) -> None:
     case = decision.case
     no_action = decision.outcome == Decision.Outcome.NO_ACTION
     flags.settle(case, Flag.State.CLEARED if no_action else Flag.State.CONFIRMED, by=decision.decider)
-    notices.answered(case, decision)
+    notice_answers.answered(case, decision)
     clocks.end(case.clocks.filter(purpose=Clock.Purpose.DECIDE), Clock.State.MET)
     clocks.end(case.clocks.filter(purpose=Clock.Purpose.ASK), Clock.State.VOID)
 
@@ -329,7 +335,7 @@ def reverse(decision: Decision, *, by: User | None = None, refs: Iterable[Entry]
     clocks.end(decision.clocks.filter(purpose=Clock.Purpose.APPEAL), Clock.State.VOID)
     if not decision.interim and case.state not in Case.UNDECIDED:
         flags.settle(case, Flag.State.CLEARED, by=by)
-        notices.answered(case, decision)
+        notice_answers.answered(case, decision)
     if case.asset is not None and _struck(decision):
         misuse.recount(case.asset.owner, Misuse.Kind.UPLOADS)
     cases.touch(case)
@@ -357,7 +363,7 @@ def replace(decision: Decision, by: User, **asked: Any) -> Decision:
         raise Conflict("The case is being looked at again.", code="decision.looked_at_again")
     new = _draft(case, by, asked)
     new.starts_at = new.created_at
-    new.entry = say(EventType.DECISION_MADE, new, refs=entries(decision))
+    new.entry = say(EventType.DECISION_MADE, new, refs=entries(decision), **said_so(asked.get("no_names", False)))
     new.save(force_insert=True)
     _effect(new, case_stays=True)
     return new

@@ -22,7 +22,7 @@ from core.states import move
 from ledger import log
 from ledger.events import EventType
 from ledger.models import Entry
-from policy import authority, rules
+from policy import authority, parties, rules
 from policy.models import Case, Category, Decision, HashEntry, Notice
 from policy.rulebook.vocabulary import REFUSE_COPIES
 from provenance import matching
@@ -163,8 +163,11 @@ def withdraw(entries: QuerySet[HashEntry]) -> int:
 
 
 def withdraw_by(by: User, entries: QuerySet[HashEntry]) -> int:
-    """A lead reviewer or operator takes entries off the list. Raises Forbidden, Conflict when none is left on it."""
+    """A lead reviewer or operator who is no party takes entries off the list. Raises Forbidden, Conflict when none is
+    left on it.
+    """
     authority.may(by, authority.Act.KEEP_HASH_LIST)
+    parties.refuse_party(by, *entries)
     with transaction.atomic():
         withdrawn = withdraw(entries)
     if not withdrawn:

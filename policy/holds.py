@@ -19,7 +19,7 @@ from core.problems import Conflict, NotFound, invalid
 from ledger import log
 from ledger.events import EventType
 from ledger.log import Sealed
-from policy import authority, rules
+from policy import authority, parties, rules
 from policy.holdings import Who
 from policy.models import Case, DataRequest, Hold, Person
 from provenance.models import Asset
@@ -33,7 +33,8 @@ _KINDS: dict[str, type[models.Model]] = {"person": Person, "user": User, "case":
 def place_hold(by: User, *, on: str, basis: str, review_date: dt.date) -> Hold:
     """Keep what concerns `on` ("person:<id>", "user:<id>", "case:<id>" or "asset:<id>") until the hold is released.
 
-    basis: the id of the rule that asks for it. Raises Forbidden, NotFound (subject or rule), Problem with `errors`.
+    basis: the id of the rule that asks for it. Raises Forbidden (also for a party), NotFound (subject or rule), Problem
+    with `errors`.
     """
     authority.may(by, authority.Act.PLACE_HOLD)
     rule = rules.rule(basis)
@@ -42,6 +43,7 @@ def place_hold(by: User, *, on: str, basis: str, review_date: dt.date) -> Hold:
     kind, _, pk = on.partition(":")
     with transaction.atomic():
         subject = locked(kind, pk)
+        parties.refuse_party(by, subject)
         hold = Hold(**{kind: subject}, basis=rule.id, review_date=review_date)
         hold.entry = log.append(
             EventType.HOLD_PLACED,
@@ -59,6 +61,7 @@ def place_hold(by: User, *, on: str, basis: str, review_date: dt.date) -> Hold:
 def release_hold(hold: Hold, by: User) -> None:
     """What waited for it is erased soon after, by a job. Raises Forbidden; Conflict when it was released before."""
     authority.may(by, authority.Act.PLACE_HOLD)
+    parties.refuse_party(by, hold)
     with transaction.atomic():
         if not Hold.objects.filter(pk=hold.pk, released_at=None).update(released_at=now()):
             raise Conflict("This hold was released before.", code="hold.released")
@@ -80,6 +83,7 @@ def review_hold(hold: Hold, by: User, *, review_date: dt.date) -> None:
     Raises Forbidden, Problem with `errors`, Conflict when it was released or reviewed by somebody else meanwhile.
     """
     authority.may(by, authority.Act.PLACE_HOLD)
+    parties.refuse_party(by, hold)
     if review_date <= now().date():
         raise invalid({"review_date": ["A hold is looked at again on a day to come."]})
     with transaction.atomic():

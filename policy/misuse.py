@@ -22,7 +22,7 @@ from core.states import move
 from ledger import log
 from ledger.events import EventType
 from ledger.log import Sealed
-from policy import authority, guided, letters, people, rules, suspensions
+from policy import authority, guided, letters, parties, people, rules, suspensions
 from policy.models import SEVERITY, Decision, Misuse, Notice, Person, Strike, Suspension
 from provenance.models import Asset
 
@@ -79,11 +79,20 @@ def _count_notices(who: Who, since: dt.datetime) -> dict[str, Any]:
 
 
 def notices_of(who: Who) -> QuerySet[Notice]:
-    """All that one filer filed: by account, or under one address, which only this office can recognise."""
+    """All that one filer filed: by account, or under one address that was proved each time (`policy.address_proof`).
+
+    Anybody can type another's address, so what was not proved counts for that one notice and for nobody's record.
+    """
     if isinstance(who, User):
         return Notice.objects.filter(account=who)
-    same = Q(filer__contact_mark=who.contact_mark) if who.contact_mark else Q(filer=who)
-    return Notice.objects.filter(same, account=None)
+    return Notice.objects.filter(filer__in=_same(who), account=None)
+
+
+def _same(who: Person) -> QuerySet[Person]:
+    """The rows of people that are one person: who proved the same address; else the row alone."""
+    if not who.contact_mark or who.contact_proved_at is None:
+        return Person.objects.filter(pk=who.pk)
+    return Person.objects.filter(contact_mark=who.contact_mark, contact_proved_at__isnull=False)
 
 
 def _count_uploads(who: Who, since: dt.datetime) -> dict[str, Any]:
@@ -151,7 +160,7 @@ def _alive(who: Who, kind: str) -> QuerySet[Misuse]:
     rows = Misuse.objects.filter(kind=kind, state__in=ALIVE).select_related("entry", "user", "person").order_by("-pk")
     if isinstance(who, User):
         return rows.filter(user=who)
-    return rows.filter(Q(person__contact_mark=who.contact_mark) if who.contact_mark else Q(person=who))
+    return rows.filter(person__in=_same(who))
 
 
 def _held(who: Who, kind: str) -> Misuse | None:
@@ -161,8 +170,7 @@ def _held(who: Who, kind: str) -> Misuse | None:
     if isinstance(who, User):
         list(User.objects.filter(pk=who.pk).select_for_update(no_key=True))
     else:
-        same = Q(contact_mark=who.contact_mark) if who.contact_mark else Q(pk=who.pk)
-        list(Person.objects.filter(same).order_by("pk").select_for_update(no_key=True))
+        list(_same(who).order_by("pk").select_for_update(no_key=True))
     return _alive(who, kind).select_for_update(of=("self",)).first()
 
 
@@ -175,48 +183,76 @@ def reasons(row: Misuse) -> list[str]:
         f"{bad} of {of} {_COUNTED[Misuse.Kind(row.kind)]} ({percent} in a hundred).",
         f"Gravity of what they were about: {gravity}.",
         "The reasons given point to intent." if factors.get("meant") else "Nothing is said about intent.",
-        "It rests on single findings. Each can be contested; somebody else then looks, and the count falls.",
+        "It rests on single findings. Each can be contested once; it then counts only if somebody else finds the same.",
     ]
 
 
 # --- What a lead reviewer does -------------------------------------------------------------------------------------
 
 
-def warn(row: Misuse, by: User) -> Misuse:
-    """The prior warning that DSA 23 asks for, with its reasons. Raises Forbidden, Conflict."""
+def _may_judge(row: Misuse, by: User) -> None:
     authority.may(by, authority.Act.JUDGE_MISUSE)
+    parties.refuse_party(by, row)
+
+
+def warn(row: Misuse, by: User) -> Misuse:
+    """The prior warning that DSA 23 asks for, with its reasons. Raises Forbidden (also for a party), Conflict."""
+    _may_judge(row, by)
     with transaction.atomic():
-        move(row, Misuse.MOVES, Misuse.State.WARNED, warned_at=now())
+        move(row, Misuse.MOVES, Misuse.State.WARNED, warned_at=now(), warned_by=by)
         _record(EventType.MISUSE_WARNED, row, by)
         jobs.enqueue("policy.tell_misuse", misuse=str(row.pk))
     return row
 
 
 def suspend(row: Misuse, by: User) -> Misuse:
-    """Suspend who went on after the warning, for as long as the office's terms say. Never automatic.
+    """Suspend an account that went on after the warning, for as long as the office's terms say. Never automatic.
 
-    Raises Forbidden for anybody but a lead reviewer; Conflict without a warning, or when nothing came since.
+    Raises Forbidden for anybody but a lead reviewer who is no party, did not warn and found nothing of what is counted;
+    Conflict without an account, without a warning, or when nothing came since.
     """
-    authority.may(by, authority.Act.JUDGE_MISUSE)
+    _may_judge(row, by)
+    if row.user is None:
+        raise Conflict(
+            "Without an account nobody can be kept from filing: notices are taken without a name, and an address that "
+            "was only typed may be another's.",
+            code="misuse.no_account",
+            next_step="The warning stays. Judge each notice for itself.",
+        )
     if row.state != Misuse.State.WARNED or row.warned_at is None:
         raise Conflict("A warning comes first.", code="misuse.not_warned", next_step="Warn them, with the reasons.")
     if not count(_who(row), row.kind, row.warned_at)["absolute"]:
         raise Conflict("Nothing was found since the warning, so there is nothing to suspend for.", code="misuse.quiet")
+    _refuse_same_hand(row, by)
     until = next((clock.due_at for clock in rules.due(FACTS, now(), events=SUSPENDED) if clock.due_at), None)
     if until is None:
         raise Conflict("The office’s terms do not say how long a suspension lasts.", code="suspension.no_rule")
     with transaction.atomic():
         move(row, Misuse.MOVES, Misuse.State.SUSPENDED, until=until)
         _record(EventType.MISUSE_SUSPENDED, row, by, until=until.isoformat())
-        if row.user is not None:
-            suspensions.suspend(row.user, scope=_SCOPES[Misuse.Kind(row.kind)], until=until, by=by)
+        suspensions.suspend(row.user, scope=_SCOPES[Misuse.Kind(row.kind)], until=until, by=by)
         jobs.enqueue("policy.tell_misuse", misuse=str(row.pk))
     return row
 
 
+def _refuse_same_hand(row: Misuse, by: User) -> None:
+    """Who finds, who warns and who suspends are not one person."""
+    least = threshold()
+    counted: dict[str, Any] = {"created_at__gte": least.since} if least else {}
+    found: QuerySet[Any]
+    if row.kind == Misuse.Kind.NOTICES:
+        found = notices_of(_who(row)).filter(state=Notice.State.UNFOUNDED, unfounded_by=by, **counted)
+    else:
+        judged = Q(decision__decider=by) | Q(decision__approver=by)
+        found = Strike.objects.filter(judged, user=row.user, voided_at=None, **counted)
+    why = "You warned them" if row.warned_by_id == by.pk else "You found some of what is counted"
+    if row.warned_by_id == by.pk or found.exists():
+        raise Forbidden(f"{why}, so another lead reviewer suspends.", code="misuse.same_hand")
+
+
 def end(row: Misuse, by: User) -> Misuse:
-    """A lead reviewer ends it, a suspension included. Raises Forbidden, Conflict."""
-    authority.may(by, authority.Act.JUDGE_MISUSE)
+    """A lead reviewer ends it, a suspension included. Raises Forbidden (also for a party), Conflict."""
+    _may_judge(row, by)
     with transaction.atomic():
         _end(row, by)
     return row
@@ -239,23 +275,13 @@ def _end(row: Misuse, by: User | None) -> None:
             suspensions.lift(imposed, by=by)
 
 
-def refuse_suspended(notice: Notice, contact: str) -> None:
-    """Raises Forbidden while who files is suspended from filing. What is about a child is always taken."""
-    if guided.about_a_child(notice):
-        return
-    if notice.account is not None:
+def refuse_suspended(notice: Notice) -> None:
+    """Raises Forbidden while the account that files is suspended from filing. What is about a child is always taken.
+
+    An address is not asked: it was only typed, and a refusal would tell anybody how whoever has it stands with us.
+    """
+    if notice.account is not None and not guided.about_a_child(notice):
         suspensions.refuse_suspended(notice.account, Suspension.Scope.NOTICES)
-        return
-    mark = people.mark(contact)
-    rows = Misuse.objects.filter(kind=Misuse.Kind.NOTICES, state=Misuse.State.SUSPENDED, until__gt=now())
-    row = rows.filter(person__contact_mark=mark).order_by("-until").first() if mark else None
-    if row is not None and row.until is not None:
-        raise Forbidden(
-            f"Notices from this address are not taken until {row.until:%Y-%m-%d}: too many were manifestly unfounded, "
-            "also after a warning.",
-            code="notice.suspended",
-            next_step="Open one of your earlier notices with number and PIN and say why it was not unfounded.",
-        )
 
 
 # --- Writing it down -----------------------------------------------------------------------------------------------

@@ -237,7 +237,9 @@ def preview(decision: Decision) -> list[tuple[str, str]]:
     return list(found.values())
 
 
-def correct(decision: Decision, by: User, *, facts_text: str, explanation: str) -> list[StatementOfReasons]:
+def correct(
+    decision: Decision, by: User, *, facts_text: str, explanation: str, no_names: bool = False
+) -> list[StatementOfReasons]:
     """New statements in the place of those in force, with other words: what was decided stays as it is.
 
     Only who decided, or who approved, corrects; the old statements stay on record. Raises Conflict for anybody else,
@@ -246,7 +248,7 @@ def correct(decision: Decision, by: User, *, facts_text: str, explanation: str) 
     if by.pk not in (decision.decider_id, decision.approver_id):
         raise Conflict("A statement is corrected by who decided.", code="statement.not_yours")
     said = {"facts_text": facts_text.strip(), "explanation": explanation.strip()}
-    checks.refuse({name: plain_texts.objection(text, decision.case) for name, text in said.items()})
+    checks.refuse(plain_texts.objections(said, decision.case, no_names=no_names))
     with transaction.atomic():
         # Two corrections at once come one after the other.
         locked = Decision.objects.select_for_update().get(pk=decision.pk)
@@ -259,7 +261,7 @@ def correct(decision: Decision, by: User, *, facts_text: str, explanation: str) 
             role=reviewing_role(by),
             object=decision.case.object,
             refs=[decision.entry] if decision.entry else [],
-            facts={"decision": str(decision.pk), "statements": len(old)},
+            facts={"decision": str(decision.pk), "statements": len(old), **plain_texts.said_so(no_names)},
             sealed={"reasons": log.Sealed(said, decision.case.object)},
         )
         made = [_correct(row, said) for row in old]

@@ -19,7 +19,7 @@ from core.states import move
 from ledger import log
 from ledger.events import EventType
 from ledger.log import Sealed
-from policy import authority, rules
+from policy import authority, parties, rules
 from policy.models import Decision, Strike, Suspension
 
 SUSPENDED: Final = frozenset({"account_suspended"})
@@ -46,12 +46,14 @@ def suspend(
 ) -> Suspension:
     """`user` may not do what `scope` names until then. In the transaction of the decision, or by a lead reviewer.
 
-    Raises Forbidden without a decision by anybody but a lead reviewer, Conflict when they are suspended already.
+    Raises Forbidden without a decision by anybody but a lead reviewer who is no party; Conflict when they are suspended
+    already.
     """
     if decision is None:
         if by is None:
             raise ValueError("a suspension has a decision, or a person who imposes it")
         authority.may(by, authority.Act.SUSPEND)
+        parties.refuse_party(by, user)
         if current(user, scope) is not None:
             raise Conflict("This account is suspended already.", code="suspension.again")
     with transaction.atomic():
@@ -72,10 +74,11 @@ def suspend(
 def lift(row: Suspension, *, by: User | None) -> None:
     """End a suspension before its day. by: None when what it rested on is gone (`policy.misuse`).
 
-    Raises Forbidden for anybody but a lead reviewer, Conflict when it is over.
+    Raises Forbidden for anybody but a lead reviewer who is no party, Conflict when it is over.
     """
     if by is not None:
         authority.may(by, authority.Act.SUSPEND)
+        parties.refuse_party(by, row.user)
     with transaction.atomic():
         _end(row, Suspension.State.LIFTED, by)
 

@@ -106,7 +106,7 @@ def _refuse(rows: Sequence[StatementOfReasons]) -> None:
     wrong: dict[str, Any] = tdb.batch_problems(records)
     names = plain_texts.names_of({row.decision.case for row in rows})
     for n, row in enumerate(rows):
-        if leaks := plain_texts.leaks(records[n], names[row.decision.case_id]):
+        if leaks := plain_texts.leaks(records[n], names[row.decision.case_id].full):
             wrong.setdefault(f"statement_{n}", {}).update(leaks)
     if wrong:
         named = {str(rows[int(key.rpartition("_")[2])].puid): errors for key, errors in wrong.items()}

@@ -1,4 +1,4 @@
-"""The addresses of the three doors to a decision: account, number and PIN, link of a consent.
+"""The addresses of the three doors to a decision: account, number and PIN, link of a consent and its PIN.
 
 Each door has the page of the decision, what its forms do (`appeal/<what>/`) and the documents of its appeal.
 """
@@ -19,9 +19,9 @@ from core.problems import NotFound
 from policy import authority
 from policy import consent as consents
 from policy.models import Affected, Appeal, Clock, Decision, StatementOfReasons
-from web import appellants
+from web import appellants, consent_doors
 from web.appellants import Door
-from web.notices import opened
+from web.notices import behind_pin, opened
 from web.privacy import open_private
 
 Statements = Sequence[StatementOfReasons]
@@ -107,16 +107,12 @@ def document_by_account(request: HttpRequest, pk: uuid.UUID, document: uuid.UUID
 
 
 def _notice(request: HttpRequest, number: str, pk: uuid.UUID) -> tuple[Door, Decision]:
-    try:
-        notice = opened(request, number)
-    except NotFound as closed:
-        closed.next_step = "Open “Status of a notice” and give your case number and PIN again."
-        raise
-    decision = _decision(pk)
+    notice, decision = opened(request, number), _decision(pk)
     return appellants.notice_door(notice, decision), decision
 
 
 @open_private
+@behind_pin
 @require_safe
 def notice_decision(request: HttpRequest, number: str, pk: uuid.UUID) -> HttpResponse:
     door, decision = _notice(request, number, pk)
@@ -124,18 +120,20 @@ def notice_decision(request: HttpRequest, number: str, pk: uuid.UUID) -> HttpRes
 
 
 @open_private
+@behind_pin
 @require_POST
 def by_notice(request: HttpRequest, number: str, pk: uuid.UUID, what: str) -> HttpResponse:
     return _act(request, *_notice(request, number, pk), what)
 
 
 @open_private
+@behind_pin
 @require_safe
 def document_by_notice(request: HttpRequest, number: str, pk: uuid.UUID, document: uuid.UUID) -> HttpResponse:
     return _document(*_notice(request, number, pk), document)
 
 
-# --- By the link of a consent --------------------------------------------------------------------------------------
+# --- By the link of a consent, and the person's PIN -------------------------------------------------------------------
 
 
 def _link(token: str, pk: uuid.UUID) -> tuple[Door, Decision]:
@@ -146,6 +144,7 @@ def _link(token: str, pk: uuid.UUID) -> tuple[Door, Decision]:
 
 @open_private
 @require_safe
+@consent_doors.behind_pin
 def consent_decision(request: HttpRequest, token: str, pk: uuid.UUID) -> HttpResponse:
     door, decision = _link(token, pk)
     return _page(request, decision, _own(door, decision), appellants.side(door, decision))
@@ -153,11 +152,13 @@ def consent_decision(request: HttpRequest, token: str, pk: uuid.UUID) -> HttpRes
 
 @open_private
 @require_POST
+@consent_doors.behind_pin
 def by_link(request: HttpRequest, token: str, pk: uuid.UUID, what: str) -> HttpResponse:
     return _act(request, *_link(token, pk), what)
 
 
 @open_private
 @require_safe
+@consent_doors.behind_pin
 def document_by_link(request: HttpRequest, token: str, pk: uuid.UUID, document: uuid.UUID) -> HttpResponse:
     return _document(*_link(token, pk), document)

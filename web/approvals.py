@@ -19,12 +19,12 @@ from policy import approvals, authority, decisions, statements
 from policy.authority import ACTS, Act
 from policy.models import Case, Decision
 from policy.outcomes import all_of
-from web.forms_process import onto
+from web.forms_process import NamesForm, onto
 
 reviewing = role_required(*ACTS[Act.REVIEW].roles)
 
 
-class SendBackForm(forms.Form):
+class SendBackForm(NamesForm):
     reason = forms.CharField(
         label=_("Why you do not agree"),
         min_length=10,
@@ -133,7 +133,7 @@ def send_back(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return _page(request, decision, form, status=422)
     try:
-        decisions.send_back(decision, user, form.cleaned_data["reason"])
+        decisions.send_back(decision, user, **form.cleaned_data)
     except Problem as problem:
         onto(form, problem)
         return _page(request, decision, form, status=problem.status)

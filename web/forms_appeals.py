@@ -3,6 +3,7 @@
 from django import forms
 
 from policy.models import Appeal, OutOfCourt
+from web.forms_process import NamesForm
 
 _DOCUMENT = "PDF, PNG, JPEG or plain text, up to 5 MiB. Only who hears the appeal opens it. You can add more later."
 
@@ -39,7 +40,7 @@ class QuestionForm(forms.Form):
     )
 
 
-class AppealDecisionForm(forms.Form):
+class AppealDecisionForm(NamesForm):
     outcome = forms.ChoiceField(
         label="Outcome",
         choices=[
@@ -75,4 +76,11 @@ class DisputeOutcomeForm(forms.Form):
         label="The office does what it said",
         required=False,
         help_text="For the appellant: what the decision did is undone now, or the case opens again for a third person.",
+    )
+    document = forms.FileField(
+        label="What the body sent",
+        required=False,
+        allow_empty_file=True,
+        help_text="Needed where the office does what it said for the appellant, who reads it too. PDF, PNG, JPEG or "
+        "plain text, up to 5 MiB.",
     )

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from policy.models import Exemption
 from policy.rules import JURISDICTIONS
+from web.forms_process import NamesForm
 
 OUTCOMES = [
     ("no_action", _("No action: it stays as it is")),
@@ -28,10 +29,11 @@ PLACES = [(code, name) for code, name in JURISDICTIONS.items() if code != "XX"]
 Choices = Sequence[Any]
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(NamesForm):
     """Outcome, ground, at least one rule, the facts, the explanation; the rest where it is needed.
 
-    rules: what may be cited, flat or in groups. replacing: on appeal, where nothing is for the meantime.
+    rules: what may be cited, flat or in groups. replacing: on appeal, where nothing is for the meantime, and names are
+    asked about once for all texts.
     """
 
     outcome = forms.ChoiceField(label=_("Outcome"), choices=OUTCOMES, widget=forms.RadioSelect)
@@ -92,7 +94,7 @@ class DecisionForm(forms.Form):
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = rules
         if replacing:
-            del self.fields["interim"], self.fields["version"]
+            del self.fields["interim"], self.fields["version"], self.fields["no_names"]
 
     def clean_ends_at(self) -> dt.datetime | None:
         """The moment typed is UTC, whatever zone the office's pages are in."""

@@ -40,6 +40,14 @@ class TakeBackForm(forms.Form):
     )
 
 
+class NoChildForm(forms.Form):
+    """By who was trained for children: what a filer ticked is not so."""
+
+    why = forms.CharField(
+        label="How you know", min_length=3, max_length=300, help_text="Sealed under your own key, on record."
+    )
+
+
 class AskForm(forms.Form):
     """What is missing, asked of one filer."""
 

@@ -43,6 +43,7 @@ def dispute(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     appeal = appeals.with_relations(Appeal.objects.filter(pk=pk, decided_at__isnull=False)).first()
     if appeal is None:
         raise NotFound("decided appeal")
+    out_of_court.may_record(appeal, signed_in(request))
     row = OutOfCourt.objects.select_related("appeal__decision__case", "entry").filter(appeal=appeal).first()
     if row is not None and "more" in request.POST:
         out_of_court.extend_dispute(row, signed_in(request))
@@ -60,7 +61,7 @@ def _form(row: OutOfCourt | None, request: HttpRequest) -> DisputeForm | Dispute
     data = request.POST if request.method == "POST" else None
     if row is None:
         return DisputeForm(data)
-    return DisputeOutcomeForm(data) if row.state == OutOfCourt.State.OPEN else None
+    return DisputeOutcomeForm(data, request.FILES) if row.state == OutOfCourt.State.OPEN else None
 
 
 def _recorded(

@@ -21,8 +21,10 @@ from policy import (
     approvals,
     asking,
     authority,
+    bases,
     case_file,
     cases,
+    children,
     clocks,
     decisions,
     learning,
@@ -41,7 +43,7 @@ from policy.rules import JURISDICTIONS, Rule
 from web.consent import people_shown
 from web.forms_decision import DecisionForm
 from web.forms_process import onto
-from web.forms_review import AskForm, FilterForm, RecuseForm, TakeBackForm
+from web.forms_review import AskForm, FilterForm, NoChildForm, RecuseForm, TakeBackForm
 from web.review_media import seal_of
 
 reviewing = role_required(*ACTS[Act.REVIEW].roles)
@@ -159,6 +161,7 @@ def _page(request: HttpRequest, case: Case, form: DecisionForm, status: int = 20
         "suggestion": decisions.suggest_interim(case) if mine else None,
         "takeable": case.state in Case.WAITING,
         "take_back_form": TakeBackForm() if _stuck(case, user) else None,
+        "no_child_form": NoChildForm() if children.may_say_no(case) else None,
         "recuse_form": RecuseForm(),
         "ask_form": AskForm(),
         "decisions": case.decisions.select_related("decider").order_by("-pk"),
@@ -188,6 +191,7 @@ def look(case: Case, user: User, step: str) -> dict[str, Any]:
         "views": case.media_views.select_related("reviewer").order_by("-pk")[:20],
         "people": people_shown(case.asset, names=False) if case.asset else [],
         "runs": runs_of(user, case.asset.pk) if case.asset else [],
+        "kept_off": case.asset is not None and bases.is_kept_off(case.asset),
         "audits": learning.audits_of(case),
     }
 
@@ -216,11 +220,8 @@ def _refusal(case: Case, user: User) -> str:
 
 
 def rule_choices(case: Case) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Rules of the places this case touches, in force when it was opened, and our own terms: what matched the case
-    first, the rest by instrument.
-    """
-    places = {"*", *case.jurisdictions}
-    citable = [rule for rule in decisions.citable(case) if rule.jurisdiction in places]
+    """What may be cited: what matched the case first, the rest by instrument."""
+    citable = decisions.citable(case)
     matched = set(case.clocks.values_list("rule_id", flat=True))
     first = [rule for rule in citable if rule.id in matched]
     # What our terms say of procedure (how long a bundle is kept, who decides an appeal) is no reason for an outcome.
@@ -270,6 +271,19 @@ def take_back(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         messages.success(request, "The case is back in the queue.")
     else:
         messages.error(request, "Say in a few words why. Nothing was changed.")
+    return redirect("review_case", pk)
+
+
+@reviewing
+@require_POST
+def no_child(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Who was trained for children says that none is concerned: the case is one like others again."""
+    user, form = signed_in(request), NoChildForm(request.POST)
+    if form.is_valid():
+        children.no_child(cases.case_for(user, pk), user, form.cleaned_data["why"])
+        messages.success(request, "No child is concerned: the case is in the general queue, and in exports, again.")
+    else:
+        messages.error(request, "Say in a few words how you know. Nothing was changed.")
     return redirect("review_case", pk)
 
 

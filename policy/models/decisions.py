@@ -244,6 +244,13 @@ class OutOfCourt(Row):
     MOVES: Moves = {State.OPEN: {State.CLOSED}}
 
     appeal = models.OneToOneField(Appeal, on_delete=models.PROTECT, related_name="out_of_court")
+    opened_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Somebody else records that the office does what the body said.",
+    )
     body = models.CharField(max_length=120)
     reference = models.CharField(max_length=60)
     state = models.CharField(max_length=6, choices=State.choices, default=State.OPEN)
@@ -272,7 +279,7 @@ class CounterNotice(Row):
         State.VALID: {State.FORWARDED, State.WITHDRAWN},
         State.FORWARDED: {State.RESTORED, State.BLOCKED, State.WITHDRAWN},
         State.RESTORED: set(),
-        State.BLOCKED: {State.RESTORED},
+        State.BLOCKED: {State.FORWARDED},  # a lead reviewer found no action
         State.WITHDRAWN: set(),
     }
 
@@ -402,6 +409,7 @@ class Misuse(Row):
     state = models.CharField(max_length=9, choices=State.choices, default=State.OBSERVED)
     factors = models.JSONField(default=dict, help_text="DSA 23(3): absolute, relative, gravity, intent.")
     warned_at = models.DateTimeField(null=True)
+    warned_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     until = models.DateTimeField(null=True)
 
     class Meta:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from core.canonical import Json
 from core.problems import Conflict
 from ledger import log
 from ledger.events import EventType
+from ledger.log import Sealed
 from ledger.models import Entry
 from policy.models import Action, Affected, Case, Decision
 
@@ -60,15 +62,22 @@ def execute(action: Action) -> Action:
 
 
 def record(type: EventType, action: Action, *, refs: Sequence[Entry] = ()) -> Entry:
-    """One entry about an action, which names no person: `refs` lead to the decision and to why it was undone."""
+    """One entry about an action, which names no person or work: `refs` lead to the decision and why it was undone."""
     decision = action.decision
     named = [row.entry for row in (decision, action) if row.entry is not None]
-    about = f"asset:{decision.case.asset_id}" if decision.case.asset_id else decision.case.object
+    case = decision.case
     return log.append(
         type,
         actor="system",
         role="system",
-        object=about,
+        object=case.object,
         refs=[*named, *refs],
         facts={"kind": action.kind, "inverse": action.inverse, "decision": str(decision.pk)},
+        # Which work, under seal: the decision, and its rules, are not to be read beside it by everybody.
+        sealed={"about": Sealed(about(case), case.object)},
     )
+
+
+def about(case: Case) -> dict[str, Json]:
+    """What the entry of an action says under seal."""
+    return {"asset": str(case.asset_id or "")}

@@ -79,7 +79,10 @@ def test_a_notifier_and_the_person_shown_come_without_an_account(
     assert api().get(f"{address}?notice={notice.number}", **by_pin).data["role"] == "notifier"
     assert api().get(f"{address}?notice={notice.number}", HTTP_ASSAY_PIN="0").status_code == 404
     assert api().delete(f"{address}?notice={notice.number}", **by_pin).data["state"] == "withdrawn"
-    shown: dict[str, Any] = {"HTTP_ASSAY_LINK": token}
+    alone: dict[str, Any] = {"HTTP_ASSAY_LINK": token}
+    hers = api().post(f"/api/v1{link.rstrip('/')}", {"purposes": []}, format="json").data["pin"]
+    assert api().post(f"{address}s", {"grounds": GROUNDS}, format="json", **alone).data["code"] == "consent.pin"
+    shown = {**alone, "HTTP_ASSAY_PIN": hers}
     assert api().post(f"{address}s", {"grounds": GROUNDS}, format="json", **shown).status_code == 201
     assert api().get(address, **shown).data["role"] == "depicted"
 

@@ -42,6 +42,7 @@ from policy.models import (
 )
 from policy.tasks import strike
 from provenance.models import Asset
+from tests.conftest import _person
 from tests.policy.conftest import TERMS, leaf_of
 
 pytestmark = pytest.mark.django_db
@@ -415,7 +416,10 @@ def test_a_body_outside_is_recorded_by_its_ninety_days_and_what_it_said(
     assert (clock.due_at - clock.started_at).days == 90
     with pytest.raises(Conflict):
         out_of_court.open_dispute(appeal, lena, body="Another body", reference="D-8")
-    out_of_court.close_dispute(dispute, lena, outcome="appellant", complied=True)
+    with pytest.raises(Forbidden, match="a second person"):
+        out_of_court.close_dispute(dispute, lena, outcome="appellant", complied=True)
+    leo, award = _person("Leo", Role.LEGAL), SimpleUploadedFile("award.txt", b"For the appellant.")
+    out_of_court.close_dispute(dispute, leo, outcome="appellant", complied=True, document=award)
     asset.refresh_from_db()
     assert (asset.restriction, Decision.objects.get().state, Appeal.objects.get().state) == ("", "reversed", "final")
     assert leaf_of("out_of_court:closed")["role"] == Role.LEGAL
@@ -434,12 +438,12 @@ def test_an_appeal_that_differs_from_the_log_is_named(appeal: Appeal, alice: Use
     assert len(list(reconciliation_appeals.appeals())) == 2
 
 
-def test_what_the_office_does_not_follow_changes_nothing(appeal: Appeal, asset: Asset, ravi: User) -> None:
+def test_what_the_office_does_not_follow_changes_nothing(appeal: Appeal, asset: Asset, ravi: User, lena: User) -> None:
     appeals.decide_appeal(appeal, ravi, outcome="uphold", reasons=WHY)
-    dispute = out_of_court.open_dispute(appeal, ravi, body="A certified body", reference="D-7")
+    dispute = out_of_court.open_dispute(appeal, lena, body="A certified body", reference="D-7")
     with pytest.raises(Problem, match=r"request\.invalid"):
-        out_of_court.close_dispute(dispute, ravi, outcome="", complied=False)
-    out_of_court.close_dispute(dispute, ravi, outcome="appellant", complied=False)
+        out_of_court.close_dispute(dispute, lena, outcome="", complied=False)
+    out_of_court.close_dispute(dispute, lena, outcome="appellant", complied=False)
     asset.refresh_from_db()
     assert (asset.restriction, Appeal.objects.get().state) == ("hidden", "final")
 

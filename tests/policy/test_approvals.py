@@ -9,6 +9,7 @@ import time_machine
 from accounts.models import Role, User
 from core.problems import Conflict, Forbidden, Problem
 from ledger.models import Entry
+from ledger.receipts import disclosures_for
 from policy import approvals, cases, decisions, interim, reconciliation, reconciliation_sanctions
 from policy.models import Case, Decision, Notice, StatementOfReasons
 from provenance.models import Asset
@@ -77,8 +78,9 @@ def test_the_second_person_agrees_and_it_takes_effect(case: Case, rita: User, ra
     assert decision.statements.count() == 2
     asset.refresh_from_db()
     assert asset.restriction == "hidden"
-    facts = leaf_of("decision:approved")["facts"]
-    assert (facts["decision"], facts["held_for"]) == (str(decision.pk), ["office.terms.two_keys"])
+    assert leaf_of("decision:approved")["facts"] == {"decision": str(decision.pk)}
+    (opened,) = disclosures_for(Entry.objects.get(type="decision:approved"), ["about"])
+    assert opened.value == {"held_for": ["office.terms.two_keys"]}
     with pytest.raises((Conflict, Forbidden)):
         decisions.approve(decision, ravi)
     assert not disagreements()
@@ -274,7 +276,8 @@ def test_a_case_that_changed_since_it_was_opened_is_read_again(
     decisions.decide(case, rita, outcome="hide", version=case.version, **TERMS)
 
 
-def test_i1_a_rule_counts_as_it_was_when_its_own_event_happened(case: Case) -> None:
+def test_i1_a_rule_counts_as_it_was_when_its_own_event_happened(asset: Asset, file_notice: FileNotice) -> None:
+    case = file_notice(asset, category="ncii", jurisdiction="US")[0].case
     known = {rule.id for rule in decisions.citable(case)}
     assert "us.tida.223a" in known
     assert "in.it.3.2.b.v2021" not in known

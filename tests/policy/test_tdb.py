@@ -229,9 +229,9 @@ def test_many_records_are_checked_with_as_many_queries_as_one(
 
 @pytest.mark.django_db
 def test_a_name_that_became_known_since_keeps_a_statement_in(case: Case, rita: User, ravi: User, alice: User) -> None:
-    said = {**TERMS, "facts_text": "The notice about Rotterdam describes the work exactly."}
+    said = {**TERMS, "facts_text": "The notice about Rotterdam Harbour describes the work exactly."}
     decisions.decide(case, rita, outcome="hide", **said)
-    User.objects.filter(pk=alice.pk).update(name="Rotterdam Smith")
+    User.objects.filter(pk=alice.pk).update(name="Rotterdam Harbour")
     with pytest.raises(Problem) as refused:
         list(tdb_export.calls(tdb_export.statements(), ravi))
     (errors,) = refused.value.extra["errors"].values()  # type: ignore[attr-defined]

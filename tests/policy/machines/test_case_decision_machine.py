@@ -62,7 +62,7 @@ def passed(days: int) -> Step:
 
 def new_law(self: CaseMachine) -> None:
     """Our terms give reviewers five days from now on, and no longer seven."""
-    published(_person("Paula", Role.POLICY_EDITOR), _person("Lena", Role.LEGAL), self.cast.olga)
+    published(_person("Paula", Role.POLICY_EDITOR), self.cast.lena, self.cast.olga)
 
 
 STORIES: Final[dict[str, tuple[Step, ...]]] = {
@@ -70,7 +70,7 @@ STORIES: Final[dict[str, tuple[Step, ...]]] = {
     "a measure until the case is decided": (filed(2), taken, decided(3)),
     "a removal waits for a second person": (filed(0), taken, decided(2)),
     "a removal is appealed": (filed(0), taken, decided(2), approved, appealed("user")),
-    "copies are blocked and the account suspended": (filed(1), taken, decided(4), approved, appealed("person")),
+    "copies are blocked and the account suspended": (filed(0), taken, decided(4), approved, appealed("person")),
     "nothing was done, and who reported appeals": (filed(0), taken, decided(1), appealed("notice")),
     "hidden for three days, and upheld": (filed(0), taken, decided(7), appealed("user"), heard("uphold")),
     "overturned, and the other side appeals": (

@@ -16,6 +16,57 @@
     return true;
   };
 
+  // A decision that somebody has begun to write is lost with the page: no key leaves it, and the browser asks first.
+  const decision = document.getElementById("decide");
+  let sending = false;
+  const words = (field) => (field.matches("textarea") || field.value !== field.defaultValue) && field.value.trim();
+  const written = () =>
+    Boolean(decision) && !sending && [...decision.querySelectorAll("textarea, input[type=text]")].some(words);
+  const say = (text) => {
+    const box = document.createElement("div");
+    box.className = "alert";
+    box.dataset.tone = "warn";
+    const p = document.createElement("p");
+    p.textContent = text;
+    box.append(p);
+    document.getElementById("messages")?.replaceChildren(box);
+    box.scrollIntoView({ block: "nearest" });
+  };
+  const leave = (key) => {
+    if (!at(`[data-key="${key}"]`)) return false;
+    if (!written()) return press(key);
+    say("You have begun to write a decision. This key would lose it: use the button on the page if you mean it.");
+    return true;
+  };
+  decision?.addEventListener("submit", () => { sending = true; });
+  window.addEventListener("pageshow", () => { sending = false; });
+  window.addEventListener("beforeunload", (event) => {
+    if (written()) event.preventDefault();
+  });
+
+  // Single keys can be switched off (WCAG 2.1.4), on this device.
+  const OFF = "assay.keys.off";
+  const keysOff = () => {
+    try {
+      return localStorage.getItem(OFF) === "yes";
+    } catch {
+      return false; // storage is closed to this page: nothing is remembered
+    }
+  };
+  const keysBox = at("[data-keys]");
+  if (keysBox) {
+    keysBox.checked = !keysOff();
+    keysBox.addEventListener("change", () => {
+      try {
+        if (keysBox.checked) localStorage.removeItem(OFF);
+        else localStorage.setItem(OFF, "yes");
+      } catch {
+        say("This browser keeps nothing for this page, so the choice lasts until you leave it.");
+      }
+    });
+  }
+  const listening = () => (keysBox ? keysBox.checked : !keysOff());
+
   // The list of shortcuts: opened and closed where the focus was.
   const help = document.getElementById("shortcuts");
   const opener = at("[data-shortcuts]");
@@ -49,9 +100,9 @@
     j: () => walk(1),
     k: () => walk(-1),
     "/": () => focus(at('[data-key="/"]')),
-    n: () => press("n"),
-    t: () => press("t"),
-    u: () => press("u") || focus(at('[data-key="u-first"]')),
+    n: () => leave("n"),
+    t: () => leave("t"),
+    u: () => leave("u") || focus(at('[data-key="u-first"]')),
     d: () => focus(at('[data-key="d"]')),
     r: () => focus(at("input[name=rule_ids]")),
     e: () => focus(at("textarea[name=explanation]")),
@@ -60,7 +111,7 @@
   };
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && help && !help.hidden) toggleHelp();
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (!listening() || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     const action = /^[1-8]$/.test(event.key) ? () => choose(Number(event.key)) : actions[event.key];
     if (action && action()) event.preventDefault();
   });
