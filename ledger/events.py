@@ -137,3 +137,6 @@ class EventType(StrEnum):
     DECISION_WITHDRAWN = "decision:withdrawn"
     CLOCK_LAPSED = "clock:lapsed"
     DATA_PUT_BACK = "data:put_back"
+    DATA_PROVED = "data:proved"
+    CASE_ROUTED = "case:routed"
+    COUNTER_NOTICE_LIFTED = "counter_notice:lifted"

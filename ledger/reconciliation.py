@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 
-from ledger import keys
+from ledger import keys, vault
 from ledger.events import EventType
 from ledger.models import Entry
+from ledger.receipts import disclosures_for
 
 log = structlog.get_logger()
 
@@ -79,24 +80,39 @@ def _one_state() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Said:
-    """What the entry of a row must say. object: None where it is not compared."""
+    """What the entry of a row must say. object: None where it is not compared.
+
+    sealed: by section, what it says under seal. Not compared once its key is destroyed; an entry from before there was
+    such a section says it among its facts.
+    """
 
     type: EventType
     object: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    sealed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def compare(rows: QuerySet[Any], expected: Callable[[Any], Said]) -> Iterator[str]:
     """A sentence for each of `rows` whose `entry` is empty, or an entry that says something else."""
-    for row in rows.select_related("entry").iterator(_CHUNK):
-        name = f"{row._meta.verbose_name} {row.pk}"
-        if row.entry is None:
-            yield f"{name} has no entry"
-        else:
-            yield from (f"{name}: {difference}" for difference in _differences(expected(row), row.entry))
+    found = rows.select_related("entry").iterator(_CHUNK)
+    while some := list(islice(found, _CHUNK)):
+        said = [expected(row) for row in some]
+        known = _opened([row.entry for row, one in zip(some, said, strict=True) if row.entry and one.sealed])
+        for row, one in zip(some, said, strict=True):
+            name = f"{row._meta.verbose_name} {row.pk}"
+            if row.entry is None:
+                yield f"{name} has no entry"
+            else:
+                yield from (f"{name}: {difference}" for difference in _differences(one, row.entry, known))
 
 
-def _differences(said: Said, entry: Entry) -> Iterator[str]:
+def _opened(entries: list[Entry]) -> vault.Keys:
+    """Their sections, prefetched, and the keys that open them: two or three queries, however many there are."""
+    prefetch_related_objects(entries, "sections")
+    return vault.keys_of(bytes(section.ciphertext) for entry in entries for section in entry.sections.all())
+
+
+def _differences(said: Said, entry: Entry, known: vault.Keys) -> Iterator[str]:
     fields = json.loads(bytes(entry.leaf))
     if fields["type"] != said.type:
         yield f"its entry is of type {fields['type']}, not {said.type.value}"
@@ -106,6 +122,26 @@ def _differences(said: Said, entry: Entry) -> Iterator[str]:
     for fact, value in said.facts.items():
         if fields["facts"].get(fact) != value:
             yield f"its entry says {fact} = {fields['facts'].get(fact)!r}, the row says {value!r}"
+    for name, values in said.sealed.items():
+        try:
+            yield from _unlike(values, _section(name, fields, entry, known))
+        except vault.VaultError as error:
+            yield f"the section “{name}” of its entry: {error}"
+
+
+def _section(name: str, fields: Mapping[str, Any], entry: Entry, known: vault.Keys) -> Any:
+    """What the entry says under this name; None once that is erased."""
+    if name not in fields["commitments"]:
+        return fields["facts"]
+    opened = disclosures_for(entry, [name], known)
+    return opened[0].value if opened else None
+
+
+def _unlike(values: Mapping[str, Any], section: Any) -> Iterator[str]:
+    """Without the values: they are sealed because not everybody who reads this may know them."""
+    for name, value in values.items():
+        if section is not None and section.get(name) != value:
+            yield f"its entry says another {name} than the row"
 
 
 def leaves(*types: EventType) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from django.db.models import Exists, F, OuterRef
 from accounts.models import User
 from accounts.people import reviewing_role
 from core import beat
+from core.canonical import Json
 from core.problems import Conflict, Forbidden, NotFound, invalid
 from core.states import move
 from ledger import log
@@ -67,17 +68,25 @@ def undecided(asset: Asset, category: str) -> Case | None:
 
 
 def widen(case: Case, places: Collection[str], *, vulnerable: int = 0, minor: bool = False) -> Case:
-    """Somebody has joined: the case touches their places too, and whoever is deciding it must look again. Who was not
-    trained for children does not keep a case that turns out to be about one. Run inside the verb's transaction.
+    """Somebody has joined: the case touches their places too, and whoever is deciding it must look again. Run inside
+    the verb's transaction.
     """
     case.jurisdictions = sorted({*case.jurisdictions, *places})
     case.vulnerable = max(case.vulnerable, vulnerable)
     case.minor = case.minor or minor
     case.save(update_fields=["jurisdictions", "vulnerable", "minor"])
+    if case.state != Case.State.PROPOSED:  # a proposal waits on, for somebody trained: one tick undoes no work
+        leave_to_trained(case)
+    return touch(case)
+
+
+def leave_to_trained(case: Case) -> None:
+    """Who was not trained for children does not keep a case that turned out to be about one. In the caller's
+    transaction.
+    """
     reviewer = case.assigned_to if case.minor and case.state in Case.IN_HANDS else None
     if reviewer is not None and case.training not in reviewers.categories(reviewer):
         _out_of_hands(case, None)
-    return touch(case)
 
 
 def _open(case: Case, places: list[str]) -> Case:
@@ -87,10 +96,16 @@ def _open(case: Case, places: list[str]) -> Case:
         actor="system",
         role="system",
         object=case.object,
-        facts={"category": case.category, "jurisdictions": places, "asset": str(case.asset_id or "")},
+        # Under seal: what somebody is said to have done stands beside nobody's work for all to read (R22, I8).
+        sealed={"about": Sealed(about(case), case.object)},
     )
     case.save(force_insert=True)
     return case
+
+
+def about(case: Case) -> dict[str, Json]:
+    """What the entry of a new case says under seal. Its places grow later, and are not compared with the row."""
+    return {"category": case.category, "jurisdictions": case.jurisdictions, "asset": str(case.asset_id or "")}
 
 
 def touch(case: Case) -> Case:
@@ -239,14 +254,26 @@ def drop_proposal(proposal: Decision, by: User | None) -> None:
     )
 
 
-def _record(type: EventType, case: Case, reviewer: User | None, how: str, *, why: str = "", **more: Any) -> None:
+def _record(
+    type: EventType,
+    case: Case,
+    reviewer: User | None,
+    how: str,
+    *,
+    why: str = "",
+    asked: list[str] | None = None,
+    **more: Any,
+) -> None:
+    sealed: dict[str, Sealed] = {"why": Sealed(why, reviewer.actor)} if reviewer and why else {}
+    if asked:  # what is asked says what the case is about
+        sealed["about"] = Sealed({"asked": asked}, case.object)
     log.append(
         type,
         actor=reviewer.actor if reviewer else "system",
         role=reviewing_role(reviewer) if reviewer else "system",
         object=case.object,
         facts={"how": how, **more},
-        sealed={"why": Sealed(why, reviewer.actor)} if reviewer and why else {},
+        sealed=sealed,
     )
 
 
@@ -257,7 +284,7 @@ def wait(case: Case, reviewer: User, notice: Notice, fields: Collection[str]) ->
     """The reviewer has asked who filed `notice` for `fields`. Run in the transaction that asks (`policy.asking`)."""
     authority.in_hand(case, reviewer)
     move(case, Case.MOVES, Case.State.AWAITING_INFO)
-    _record(EventType.CASE_WAITING, case, reviewer, "asked", notice=str(notice.pk), asked=sorted(set(fields)))
+    _record(EventType.CASE_WAITING, case, reviewer, "asked", asked=sorted(set(fields)), notice=str(notice.pk))
 
 
 def answered(case: Case) -> None:

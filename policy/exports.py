@@ -1,7 +1,8 @@
 """The regulator's view of the log: audited queries, and one bundle that proves itself.
 
 Whatever an authority sees or takes is recorded in the log itself, with the purpose sealed beside it. Disclosed are
-reasons and outcomes; never who reported or acted, never what was erased, and nothing sealed about a child's case.
+what a case is about, reasons and outcomes; never who reported or acted or what they answered, never what was erased,
+and nothing sealed about a child's case.
 """
 
 import datetime as dt
@@ -33,8 +34,12 @@ PAGE = 200
 
 # What a regulator's bundle opens, by type of entry. Whatever is not named stays sealed.
 DISCLOSED: dict[str, tuple[str, ...]] = {
-    EventType.DECISION_MADE: ("reasons",),
+    EventType.DECISION_MADE: ("about", "reasons"),
     EventType.APPEAL_DECIDED: ("reasons",),
+    # What a case is about and which work it concerns; never what its filers answered.
+    **dict.fromkeys((EventType.CASE_OPENED, EventType.NOTICE_FILED, EventType.NOTICE_UNFOUNDED), ("about",)),
+    **dict.fromkeys((EventType.FLAG_RAISED, EventType.FLAG_SETTLED), ("about",)),
+    **dict.fromkeys((EventType.ACTION_EXECUTED, EventType.ACTION_REVERSED), ("about",)),
     # So that a value that is gone is not taken for one that is withheld.
     EventType.ERASURE_PERFORMED: ("indices",),
 }

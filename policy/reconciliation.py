@@ -1,6 +1,7 @@
 """Consent, cases and decisions, and what the log says about them (`ledger.reconciliation`)."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,7 +78,7 @@ def _based(row: ProcessingBasis) -> Said:
 def cases() -> Iterator[str]:
     """Every case, notice and flag has its entry, and is in the state that the log left it in."""
     opened = Case.objects.all()
-    yield from compare(opened, lambda row: Said(EventType.CASE_OPENED, row.object, {"category": row.category}))
+    yield from compare(opened, _opened)
     yield from compare(Notice.objects.all(), _filed)
     yield from compare(Flag.objects.all(), _raised)
     yield from compare(MediaView.objects.all(), _viewed)
@@ -88,10 +89,15 @@ def cases() -> Iterator[str]:
     yield from states("the flag of entry", ((bytes(h or b"").hex(), state) for h, state in flags), settled, "raised")
 
 
+def _opened(case: Case) -> Said:
+    about = {"category": case.category, "asset": str(case.asset_id or "")}
+    return Said(EventType.CASE_OPENED, case.object, sealed={"about": about})
+
+
 def _filed(notice: Notice) -> Said:
-    names = ("category", "jurisdiction", "exemptions")
-    facts = {"notice": str(notice.pk), **{name: getattr(notice, name) for name in names}}
-    return Said(EventType.NOTICE_FILED, facts=facts)
+    about = {"category": notice.category, "jurisdiction": notice.jurisdiction}
+    sealed = {"about": about, "answers": {"exemptions": notice.exemptions}}
+    return Said(EventType.NOTICE_FILED, facts={"notice": str(notice.pk)}, sealed=sealed)
 
 
 def _viewed(view: MediaView) -> Said:
@@ -101,7 +107,14 @@ def _viewed(view: MediaView) -> Said:
 
 
 def _raised(flag: Flag) -> Said:
-    return Said(EventType.FLAG_RAISED, f"asset:{flag.asset_id}", {"origin": flag.origin})
+    return _of_work(EventType.FLAG_RAISED, flag, flag.asset_id, {"origin": flag.origin})
+
+
+def _of_work(kind: EventType, row: Flag | Action, asset: uuid.UUID | None, facts: dict[str, Any]) -> Said:
+    """Which work an entry is about is sealed; in older ones it was the entry's object."""
+    if row.entry is not None and b'"about":' not in bytes(row.entry.leaf):
+        return Said(kind, f"asset:{asset}" if asset else None, facts)
+    return Said(kind, None, facts, {"about": {"asset": str(asset or "")}})
 
 
 def _case_states() -> dict[str, str]:
@@ -174,4 +187,4 @@ def _explained(statement: StatementOfReasons) -> Said:
 def _executed(action: Action) -> Said:
     facts = {"kind": action.kind, "inverse": action.inverse, "decision": str(action.decision_id)}
     kind = EventType.ACTION_PLANNED if action.planned_for else EventType.ACTION_EXECUTED
-    return Said(kind, f"asset:{action.decision.case.asset_id}", facts)
+    return _of_work(kind, action, action.decision.case.asset_id, facts)

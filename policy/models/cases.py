@@ -232,6 +232,7 @@ class Notice(Row):
     acknowledged_at = models.DateTimeField(null=True)
     unfounded_for = models.CharField(max_length=13, choices=Unfounded.choices, default=Unfounded.NONE, blank=True)
     unfounded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    contested_at = models.DateTimeField(null=True, help_text="Once: a second “unfounded”, of somebody else, stands.")
     client_key = models.CharField(
         max_length=64, blank=True, help_text="Of one item of a bulk call: SHA-256 of the caller's own key for it."
     )

@@ -296,7 +296,8 @@ def test_the_names_of_old_versions_are_never_changed() -> None:
         " counter_notice:completed counter_notice:forwarded counter_notice:restored counter_notice:blocked"
         " counter_notice:withdrawn data:requested data:answered data:refused breach:opened breach:told"
         " breach:closed retention:purged hold:reviewed pack:submitted clock:replaced"
-        " breach:assessed notice:reopened decision:withdrawn clock:lapsed data:put_back"
+        " breach:assessed notice:reopened decision:withdrawn clock:lapsed data:put_back data:proved"
+        " case:routed counter_notice:lifted"
     )
 
 
