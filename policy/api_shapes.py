@@ -46,7 +46,11 @@ class ReplacementRequest(Shape):
     )
 
 
+NO_NAMES = "The words in the texts that may be names in this case are none."
+
+
 class DecisionRequest(ReplacementRequest):
+    no_names = serializers.BooleanField(required=False, help_text=NO_NAMES)
     interim = serializers.BooleanField(required=False, help_text="A measure until the case is decided.")
     version = serializers.IntegerField(
         min_value=0, max_value=1 << 31, help_text="Of the case as it was read; refused if it changed since."

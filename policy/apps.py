@@ -16,8 +16,10 @@ class PolicyConfig(AppConfig):
             bases,
             breaches,
             checks,
+            children,
             consent,
             counter_notices,
+            court_actions,
             data_rights,
             deliveries,
             exports,
@@ -59,7 +61,7 @@ def _regulate() -> None:
     from policy import models
 
     whole: tuple[type[Model], ...] = (
-        *(models.Person, models.Depiction, models.Consent, models.ConsentEvent, models.Flag),
+        *(models.Depiction, models.Consent, models.ConsentEvent, models.Flag),
         *(models.Decision, models.Action, models.Appeal, models.MediaView),
         *(models.DataRequest, models.Export, models.Hold),
         *(models.Signal, models.ProcessingBasis, models.TrustedFlagger, models.Attachment),
@@ -70,7 +72,8 @@ def _regulate() -> None:
     )
     for model in whole:
         regulated.register(model)
-    regulated.register(models.Notice, but=("wrong_pins", "locked_until"))
+    for model in (models.Notice, models.Person):
+        regulated.register(model, but=("wrong_pins", "locked_until"))
     # What orders the queue follows from clocks, which some end by the hour alone.
     regulated.register(models.Case, but=("next_due_at", "next_rule_id", "queue_at"))
     regulated.register(models.StatementOfReasons, but=("delivered_at", "exported_at"))

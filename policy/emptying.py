@@ -33,7 +33,7 @@ from policy.models import (
 def empty_person(person: Person) -> dict[str, int]:
     """The first erasure's moment stays: from then on nothing is added and no link opens. Returns rows by name."""
     erased_at = person.erased_at or now()
-    blank = {"sealed_contact": b"", "contact_mark": "", "erased_at": erased_at}
+    blank = {"sealed_contact": b"", "contact_mark": "", "contact_proved_at": None, "erased_at": erased_at}
     theirs = Q(notice__filer=person) | Q(person=person)
     said = Q(appeal__notice__filer=person) | Q(appeal__person=person)
     return {

@@ -30,10 +30,11 @@ def mark(contact: str) -> str:
 
 
 def keep_contact(person: Person, *, name: str, contact: str) -> None:
-    """Seal name and contact anew. Run inside a transaction, after `refuse_erased`."""
-    sealed = seal(person.actor, {"name": name, "contact": contact}, CONTACT)
-    Person.objects.filter(pk=person.pk).update(sealed_contact=sealed, contact_mark=mark(contact))
-    person.sealed_contact, person.contact_mark = sealed, mark(contact)
+    """Seal name and contact anew; another contact is not proved. Run inside a transaction, after `refuse_erased`."""
+    if mark(contact) != person.contact_mark:
+        person.contact_mark, person.contact_proved_at = mark(contact), None
+    person.sealed_contact = seal(person.actor, {"name": name, "contact": contact}, CONTACT)
+    person.save(update_fields=["sealed_contact", "contact_mark", "contact_proved_at"])
 
 
 def refuse_erased(person: Person) -> None:

@@ -12,6 +12,7 @@ from policy import (
     consent,
     counter_notices,
     data_answers,
+    data_letters,
     decisions,
     hashlist,
     misuse,
@@ -39,6 +40,7 @@ MINUTE: Final = (
     removals.run,
     hashlist.tidy,
     data_answers.settle,
+    data_letters.lapse,
     operators.tell_of_duties,
 )
 

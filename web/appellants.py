@@ -22,6 +22,7 @@ from policy.appeals import Who
 from policy.models import Appeal, Attachment, Clock, Decision, Notice, OutOfCourt, Person
 from web.forms_appeals import AnswerForm, AppealForm
 from web.forms_process import onto
+from web.privacy import limit
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,9 @@ class Tried:
 
 
 def act(request: HttpRequest, door: Door, decision: Decision, what: str) -> Tried:
-    """One of “file”, “answer”, “withdraw”, from its form. Raises NotFound for anything else."""
+    """One of “file”, “answer”, “withdraw”, from its form. Raises NotFound for anything else, 429 for too many."""
+    ((_, party),) = door.who.items()
+    limit(request, "notices", who=f"appeal:{party.pk}")
     if what == "file":
         return _file(request, door, decision)
     appeal = decision.appeals.filter(**door.who).first()

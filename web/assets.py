@@ -3,17 +3,19 @@
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from core.clock import now
 from core.problems import NotFound
 from detection.shown import runs_of
 from ledger.receipts import receipt_for
 from policy import consent
-from policy.models import Case
+from policy.models import Case, Clock, Flag, Notice
 from provenance import manifests, places
 from provenance.delivery import Viewer, deliver, refusal, stored
 from provenance.media import PNG
@@ -41,8 +43,21 @@ def is_sealed(asset: Asset) -> bool:
     honest maker's work before a person has looked at it.
     """
     restricted = asset.restriction in (Asset.Restriction.AGE_RESTRICTED, Asset.Restriction.HIDDEN)
-    grave = Case.objects.filter(asset=asset, state__in=Case.UNDECIDED, severity__gte=GRAVE)
+    grave = _reported_as_grave(asset)
     return restricted or places.may_be_among(asset.hidden_in) or grave.exists() or consent.is_withheld(asset)
+
+
+def _reported_as_grave(asset: Asset) -> QuerySet[Case]:
+    """Undecided cases about a body or a child in which a complete notice stands, or a flag that this office raised. A
+    notice with something missing counts no longer than the shortest time to decide: anybody may send one.
+    """
+    said = Notice.objects.filter(case=OuterRef("pk")).exclude(kind=Notice.Kind.FALSE_POSITIVE)
+    flagged = Flag.objects.filter(case=OuterRef("pk"), state=Flag.State.RAISED).exclude(origin=Flag.Origin.NOTICE)
+    late = Clock.objects.filter(case=OuterRef("pk"), purpose=Clock.Purpose.DECIDE, due_at__lte=now())
+    complete = Exists(said.filter(state=Notice.State.VALID))
+    in_time = Exists(said.filter(state=Notice.State.INCOMPLETE)) & ~Exists(late)
+    grave = Case.objects.filter(asset=asset, state__in=Case.UNDECIDED, severity__gte=GRAVE)
+    return grave.filter(complete | in_time | Exists(flagged))
 
 
 def refusal_to_show(asset: Asset, viewer: Viewer) -> str:

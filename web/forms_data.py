@@ -59,6 +59,14 @@ class ReceiveForm(forms.Form):
     )
 
 
+class ProvedForm(forms.Form):
+    """How who asks proved that they are who they say."""
+
+    how = forms.ChoiceField(
+        label=_("How did they prove it?"), choices=[each for each in DataRequest.Proof.choices if each[0]]
+    )
+
+
 class CorrectForm(forms.Form):
     """What an operator corrects. Empty fields stay as they are."""
 

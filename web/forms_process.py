@@ -9,6 +9,23 @@ from django.utils.translation import gettext_lazy as _
 from core.problems import Problem
 
 
+class NamesForm(forms.Form):
+    """Words for people that carry no names. Whether a word is one is asked once the verb finds one that may be."""
+
+    no_names = forms.BooleanField(
+        label=_("These words are no names here"), required=False, widget=forms.HiddenInput, help_text=_("It is logged.")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["no_names"] = self.fields.pop("no_names")  # after the words
+        if forms.CheckboxInput().value_from_datadict(self.data, self.files, self.add_prefix("no_names")):
+            self.ask_about_names()
+
+    def ask_about_names(self) -> None:
+        self.fields["no_names"].widget = forms.CheckboxInput()
+
+
 class PinForm(forms.Form):
     """Case number and PIN, typed or pasted; spaces and case do not matter."""
 
@@ -104,6 +121,8 @@ def onto(form: forms.Form, problem: Problem) -> None:
     if not isinstance(errors, dict):
         form.add_error(None, f"{problem.detail or problem.title} {problem.next_step}".strip())
         return
+    if "no_names" in errors and isinstance(form, NamesForm) and "no_names" in form.fields:
+        form.ask_about_names()
     for name, texts in errors.items():
         field = VERB_FIELDS.get(name, name)
         for text in texts:

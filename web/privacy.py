@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Final
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest
@@ -37,6 +38,16 @@ def keep_private(view: View) -> View:
 def open_private(view: View) -> View:
     """Open without account, and kept private."""
     return login_not_required(keep_private(view))
+
+
+# What the session keeps of doors opened with a PIN, in `web.notices` and `web.consent_doors`.
+_DOORS: Final = ("filed_notice", "open_notices", "open_people", "consent_pins")
+
+
+def close_doors(request: HttpRequest, **_: object) -> None:
+    """Somebody signs in: what was opened with a PIN in this browser, on a shared telephone perhaps, is closed."""
+    for door in _DOORS:
+        request.session.pop(door, None)
 
 
 class _Guesses(SimpleRateThrottle):

@@ -17,8 +17,16 @@ class Person(models.Model):
     contact_mark = models.CharField(
         max_length=64, blank=True, db_index=True, help_text="Keyed digest of the contact: only this office can make it."
     )
+    contact_proved_at = models.DateTimeField(
+        null=True, help_text="When a link that went to the contact was used; null: anybody may have typed it."
+    )
     language = models.CharField(max_length=8, default="en", help_text="In which they are written to.")
     created_at = models.DateTimeField(default=now)
+    pin_hash = models.CharField(
+        max_length=128, blank=True, help_text="Of the PIN given with the first answer by link; empty: none was given."
+    )
+    wrong_pins = models.PositiveSmallIntegerField(default=0)
+    locked_until = models.DateTimeField(null=True)
     restricted_at = models.DateTimeField(null=True, help_text="Since when what is held is stored, and not used.")
     erased_at = models.DateTimeField(null=True)
 

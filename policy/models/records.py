@@ -114,6 +114,12 @@ class DataRequest(Row):
         DUTY = "duty", "A duty asks for keeping it"
         NOTHING = "nothing", "Nothing is held"
 
+    class Proof(models.TextChoices):
+        NONE = "", "not proved"
+        LETTER = "letter", "A letter from the address we hold"
+        CODE = "code", "A code that we sent to the address we hold"
+        IN_PERSON = "in_person", "In person"
+
     kind = models.CharField(max_length=8, choices=Kind.choices)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="data_requests")
     user = models.ForeignKey(
@@ -124,6 +130,21 @@ class DataRequest(Row):
     sealed_text = models.BinaryField(default=b"", help_text="What shall be corrected or is objected to; their key.")
     refusal = models.CharField(max_length=14, choices=Refusal.choices, default=Refusal.NONE, blank=True)
     handled_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    written_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Who wrote down what came by letter; null: they asked themselves.",
+    )
+    proved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Who was shown the proof. Somebody else carries it out.",
+    )
+    proved_how = models.CharField(max_length=9, choices=Proof.choices, default=Proof.NONE, blank=True)
     receipt = models.JSONField(default=dict)
     done_at = models.DateTimeField(null=True)
 

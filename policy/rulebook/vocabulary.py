@@ -35,6 +35,25 @@ ON_RECORD: Final = frozenset(
 )
 EVENTS: Final = RAISED | ON_RECORD
 
+# What a rule begins with that says of a work itself that it must be marked, limited or taken away. “none”: a clause.
+ABOUT_WORKS: Final = frozenset(
+    {
+        *("valid_notice_received", "valid_removal_request_received", "complaint_by_individual_or_on_behalf"),
+        *("complaint_to_provider", "order_received", "court_or_government_order_received"),
+        *("esafety_removal_notice_given", "intimate_image_content_report_received", "knowledge_of_unauthorised_use"),
+        *("consent_withdrawn", "creation_distribution_possession", "election_day", "first_exposure"),
+        *("output_generated", "publication", "upload_or_publication", "none"),
+    }
+)
+# Besides, those on how we handle what is said of a work. No decision rests on the others: deadlines of requests about
+# data, breaches, appeals, and how long something is kept.
+CITABLE: Final = ABOUT_WORKS | {
+    "notice_submitted",
+    "complaint_received",
+    "false_positive_claimed",
+    "privacy_concern_received",
+}
+
 SECOND_APPROVAL: Final = "second_approval"
 # The rules with it list in which kinds of issues the same bytes are refused (I8).
 REFUSE_COPIES: Final = "refuse_exact_copies"

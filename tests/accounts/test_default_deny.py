@@ -22,10 +22,10 @@ PUBLIC_PAGES = {
     "verify", "verify_keep", "verify_kept", "verify_report_json", "verify_crjson",
     # Behind a secret instead of an account: a notice's number and PIN, a consent link.
     "report", "report_done", "notice", "notice_status", "notice_complete", "notice_attach", "notice_document",
-    "notice_withdraw", "notice_contest", "notice_action", "notice_close",
+    "notice_withdraw", "notice_contest", "notice_action", "notice_close", "notice_address",
     # Anybody may say that a flag is wrong, or that a page of a work worries them (R04, R05).
     "wrong_flag", "wrong_finding", "privacy_concern",
-    "consent", "consent_answer", "consent_picture", "consent_receipt", "consent_record", "my_data",
+    "consent", "consent_answer", "consent_pin", "consent_picture", "consent_receipt", "consent_record", "my_data",
     "my_data_notice", "my_data_consent", "my_data_receipt",
     # A decision about one's own notice, or about a work one is shown in, is read and appealed behind the same secrets:
     # a right to appeal that needs an account would be none (DSA 20(1)).

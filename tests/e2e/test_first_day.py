@@ -34,7 +34,7 @@ def photograph(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_whole_story_in_the_browser(office: Office, visitor: Visitors, photograph: Path, tmp_path: Path) -> None:
     work = _alice_registers_and_gets_a_receipt(visitor, photograph, tmp_path)
     consent_link = _alice_asks_for_consent(visitor, work)
-    _dana_agrees(visitor, consent_link)
+    pin = _dana_agrees(visitor, consent_link)
     _anyone_verifies(visitor, tmp_path / "signed.jpg")
     number, pin = _a_reader_reports(visitor, work)
     _rita_decides(visitor, number)
@@ -44,7 +44,7 @@ def test_the_whole_story_in_the_browser(office: Office, visitor: Visitors, photo
     _rita_is_refused(visitor, appeal)
     _ravi_overturns(visitor, appeal)
     _greta_exports(visitor, office, tmp_path)
-    _dana_is_forgotten(visitor, consent_link)
+    _dana_is_forgotten(visitor, consent_link, pin)
     checked = office.manage("check_log", check=False)
     assert checked.returncode == 0, checked.stdout
 
@@ -89,7 +89,8 @@ def _alice_asks_for_consent(visitor: Visitors, work: str) -> str:
     return link.strip()
 
 
-def _dana_agrees(visitor: Visitors, link: str) -> None:
+def _dana_agrees(visitor: Visitors, link: str) -> str:
+    """The PIN of her own."""
     dana = visitor()
     dana.page.goto(link)
     dana.look("consent")
@@ -98,6 +99,8 @@ def _dana_agrees(visitor: Visitors, link: str) -> None:
         box.check()
     dana.page.get_by_role("button", name="Agree to what I ticked").click()
     expect(dana.page.get_by_role("button", name="Withdraw everything")).to_be_visible()
+    dana.look("consent-pin")
+    return dana.page.locator("#your-pin").inner_text().rpartition(" ")[2]
 
 
 def _anyone_verifies(visitor: Visitors, signed: Path) -> None:
@@ -253,10 +256,13 @@ def _greta_exports(visitor: Visitors, office: Office, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _dana_is_forgotten(visitor: Visitors, link: str) -> None:
+def _dana_is_forgotten(visitor: Visitors, link: str, pin: str) -> None:
     dana = visitor()
     page = dana.page
     page.goto(link)
+    page.get_by_role("link", name="Give my PIN").click()
+    page.fill("input[name=pin]", pin)
+    page.get_by_role("button", name="Give my PIN").click()
     page.get_by_role("link", name="See or erase my data").click()
     dana.look("my-data")
     page.fill("input[name=confirm]", "ERASE")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.files.base import ContentFile
 from django.db import transaction
 
 from accounts.models import Role, User
@@ -129,7 +130,8 @@ def test_i3_an_appeal_that_was_lost_can_still_go_to_a_body_outside_and_keeps_the
         clock.move_to(begun + dt.timedelta(days=400))
         strike()
         assert storage.exists(held_file)
-        out_of_court.close_dispute(dispute, lena, outcome="appellant", complied=True)
+        leo, award = _person("Leo", Role.LEGAL), ContentFile(b"For the appellant.", name="award.txt")
+        out_of_court.close_dispute(dispute, leo, outcome="appellant", complied=True, document=award)
     asset.refresh_from_db()
     assert (asset.restriction, asset.removed_at, decisions.unreversed(decision)) == ("", None, [])
 

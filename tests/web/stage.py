@@ -99,6 +99,13 @@ def decide(case: Case, reviewer: User, *, outcome: str = "hide") -> Decision:
     return decisions.decide(case, reviewer, outcome=outcome, **TERMS)
 
 
+def answered(link: str) -> Client:
+    """A browser in which the person shown has just said no through their link, and so got the PIN of their own."""
+    client = browser()
+    assert client.post(f"{link}answer/", {"answer": "no"}).status_code == 302
+    return client
+
+
 def browser(user: User | None = None, *, csrf: bool = False) -> Client:
     """A browser, signed in as `user`."""
     client = Client(enforce_csrf_checks=csrf)

@@ -70,8 +70,7 @@ def test_everything_is_a_zip_that_opens_without_us_and_without_scripts(
 
 def test_who_was_asked_for_consent_takes_the_receipts_along(work: Asset, alice: User) -> None:
     asked, link = consent.ask_consent(work, alice, name="Dana Hill", contact="", purposes=["publish"])
-    consent.grant(asked)
-    answer = stage.browser().post(f"/my-data{link}", {"do": "package"})
+    answer = stage.answered(link).post(f"/my-data{link}", {"do": "package"})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert f"receipts/consent-{asked.pk}.json" in archive.namelist()
 
@@ -172,13 +171,14 @@ def test_a_refusal_tells_its_ground_and_where_to_complain(dana: Any, olga: User)
 
 
 def test_a_letter_is_written_down_proved_and_answered_with_the_package(
-    filed: tuple[Notice, str], olga: User, alice: User
+    filed: tuple[Notice, str], olga: User, ravi: User, alice: User
 ) -> None:
     desk = stage.browser(olga)
     assert desk.post("/operations/data/", {"whose": "nobody", "kind": "access"}).status_code == 422
     address = desk.post("/operations/data/", {"whose": filed[0].number, "kind": "access"})["Location"]
     assert "proved who they are" in desk.get(address).content.decode()
-    desk.post(address, {"do": "proved"})
+    assert desk.post(address, {"do": "proved", "how": "a feeling"}).status_code == 422
+    stage.browser(ravi).post(address, {"do": "proved", "how": "code"})
     desk.post(address, {"do": "take"})
     answer = desk.post(address, {"do": "carry_out"})
     assert answer["Content-Type"] == "application/zip"

@@ -15,10 +15,11 @@ from accounts.models import User
 from core.storage import receive
 from detection import registry
 from ledger.models import Entry
-from policy.models import SEVERITY, Case, Category
+from policy.models import Case, Category
 from provenance.models import Asset
 from provenance.registration import register_asset
 from provenance.restriction import restrict
+from tests.web import stage
 
 pytestmark = pytest.mark.django_db
 PHOTOGRAPHS = Path(__file__).resolve().parents[2] / "web" / "demo" / "photographs"
@@ -160,7 +161,7 @@ def test_media_for_adults_needs_an_account_and_starts_blurred(cat: Asset, bob: U
 def test_media_under_review_for_a_grave_reason_starts_blurred(cat: Asset) -> None:
     Case.objects.create(asset=cat, category=Category.OTHER)
     assert "sealed" not in browser().get(f"/assets/{cat.pk}/").content.decode(), "one report must not dim a work"
-    Case.objects.create(asset=cat, category=Category.NCII, severity=SEVERITY[Category.NCII])
+    stage.notice(cat, category=Category.NCII)
     assert 'class="plate sealed"' in browser().get(f"/assets/{cat.pk}/").content.decode()
 
 

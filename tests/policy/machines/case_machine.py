@@ -305,12 +305,19 @@ class CaseMachine(Stage):
         self.refused(
             lambda: out_of_court.open_dispute(appeal, self.cast.rosa, body="A Body", reference="1/26"), Forbidden
         )
-        dispute = out_of_court.open_dispute(appeal, self.cast.ravi, body="A Body", reference="1/26")
+        if appeal.decider == self.cast.ravi:
+            self.refused(
+                lambda: out_of_court.open_dispute(appeal, self.cast.ravi, body="A Body", reference="1/26"), Forbidden
+            )
+        dispute = out_of_court.open_dispute(appeal, self.cast.lena, body="A Body", reference="1/26")
         self.every_invariant_holds()
         other = OutOfCourt.objects.select_related("appeal__decision__case__asset", "entry").get(pk=dispute.pk)
         said: dict[str, Any] = {"outcome": outcome, "complied": complied}
-        if self.tried(lambda: out_of_court.close_dispute(dispute, self.cast.ravi, **said), "out of court"):
-            self.refused(lambda: out_of_court.close_dispute(other, self.cast.ravi, **said), Conflict)
+        if complied and outcome == "appellant":
+            self.refused(lambda: out_of_court.close_dispute(dispute, self.cast.lena, **said), Forbidden)
+            said["document"] = ContentFile(b"For the appellant.", name="award.txt")
+        if self.tried(lambda: out_of_court.close_dispute(dispute, self.cast.leo, **said), "out of court"):
+            self.refused(lambda: out_of_court.close_dispute(other, self.cast.leo, **said), Conflict)
 
     # --- What happens besides ---------------------------------------------------------------------------------------
 

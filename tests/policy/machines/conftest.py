@@ -34,6 +34,7 @@ def cast(
     make_asset: MakeAsset,
 ) -> Cast:  # fmt: skip
     rosa, rune = (_person(name, Role.REVIEWER) for name in ("Rosa", "Rune"))
+    lena, leo = (_person(name, Role.LEGAL) for name in ("Lena", "Leo"))
     ReviewerProfile.objects.filter(user=rita).update(manager=ravi)
     work = make_asset(alice)
     key, sha256 = storage.keep_bytes(b"what the work shows")
@@ -43,7 +44,7 @@ def cast(
     made_from_it, active = make_asset(bob, "Made from it"), {"ingredients": [{"active_manifest": "urn:c2pa:1"}]}
     Manifest.objects.filter(asset=made_from_it).update(label="urn:c2pa:2", active=active)
     work.refresh_from_db()
-    return Cast(alice, bob, mallory, rita, ravi, rosa, rune, olga, work)
+    return Cast(alice, bob, mallory, rita, ravi, rosa, rune, olga, lena, leo, work)
 
 
 @pytest.fixture

@@ -41,7 +41,9 @@ Row = TypeVar("Row", bound=models.Model)
 
 @dataclass(frozen=True)
 class Cast:
-    """Who acts. Ravi leads, and Rita reports to him; Rosa and Rune review; Mallory attacks."""
+    """Who acts. Ravi leads, and Rita reports to him; Rosa and Rune review; Lena and Leo are lawyers; Mallory
+    attacks.
+    """
 
     alice: User
     bob: User
@@ -51,6 +53,8 @@ class Cast:
     rosa: User
     rune: User
     olga: User
+    lena: User
+    leo: User
     work: Asset
 
     @property
