@@ -44,7 +44,7 @@ def set_up(folder: str) -> None:
 def people() -> tuple[Any, Any]:
     """A creator and a trained reviewer."""
     from accounts.people import create_person
-    from policy import roster
+    from policy.desk import roster
     from policy.models import Category
 
     alice = create_person("alice@bench.example", "Alice", roles=["creator"], organisation="Studio")
@@ -136,8 +136,8 @@ def _notices(cases: list[Any], persons: list[Any], entry: Any) -> list[Any]:
     """Their words sealed, each under a key of its filer."""
     from core.canonical import canonical_json
     from ledger import vault
+    from policy.filing.notices import TEXT
     from policy.models import Notice
-    from policy.notices import TEXT
 
     keys = vault.sealing_keys(person.actor for person in persons)
     words = canonical_json({"statement": "This shows me and I never agreed to it.", "url_or_text": ""})

@@ -105,9 +105,9 @@ ASSAY_OFFICE_NAME = env.str("ASSAY_OFFICE_NAME", "Assay")
 ASSAY_JURISDICTIONS = env.list("ASSAY_JURISDICTIONS", ["EU", "US"])
 # The header in which the office's own proxy says from which country a request comes; empty: nobody's place is known.
 ASSAY_COUNTRY_HEADER = env.str("ASSAY_COUNTRY_HEADER", "")
-# Of so many decisions in a hundred, somebody else decides again without seeing the first answer (policy.quality).
+# Of so many decisions in a hundred, somebody else decides again without seeing the first answer (policy.desk.quality).
 ASSAY_SECOND_REVIEW_PERCENT = env.int("ASSAY_SECOND_REVIEW_PERCENT", 5, validate=validate.Range(0, 100))
-# The fullest step in which sealed media are ever shown to reviewers; each may choose a softer one (policy.exposure).
+# The fullest step in which sealed media are ever shown to reviewers; each may choose a softer one (desk.exposure).
 ASSAY_REVIEW_HIGHEST_STEP = env.str(
     "ASSAY_REVIEW_HIGHEST_STEP", "sound", validate=validate.OneOf(("soft", "grey", "clear", "sound"))
 )
@@ -410,7 +410,7 @@ SPECTACULAR_SETTINGS = {
         "NoticeKind": "policy.models.Notice.Kind",
         "AssetKind": "provenance.models.Asset.Kind",
         "ConsentPurpose": "policy.models.Purpose",
-        "Place": "policy.rules.JURISDICTIONS.items",
+        "Place": "policy.law.rules.JURISDICTIONS.items",
         "ClockState": "policy.models.Clock.State",
         "RunState": "detection.models.Run.State",
         "JobState": "core.models.Job.State",

@@ -1,6 +1,6 @@
 """Operators are written to when a detector's scores have shifted: each once, about each alarm.
 
-As `policy.operators` does for alarms about the log. The letters are queued in the transaction of the alarm and its
+As `policy.mail.operators` does for alarms about the log. The letters are queued in the transaction of the alarm and its
 entry, and go out when that commits.
 """
 

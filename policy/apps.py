@@ -11,29 +11,15 @@ class PolicyConfig(AppConfig):
         from detection.permission import register_permission
 
         # They register what they do.
-        from policy import (  # noqa: F401
-            attachments,
-            bases,
-            breaches,
-            checks,
-            children,
-            consent,
-            counter_notices,
-            court_actions,
-            data_rights,
-            deliveries,
-            exports,
-            flags,
-            hashlist,
-            learning,
-            letters,
-            misuse,
-            operators,
-            pipeline,
-            rules,
-            statements,
-            suspensions,
-        )
+        from policy import checks, pipeline  # noqa: F401
+        from policy.audits import exports
+        from policy.consents import bases, consent
+        from policy.deciding import hashlist, learning, statements, suspensions  # noqa: F401
+        from policy.desk import children  # noqa: F401
+        from policy.filing import attachments, counter_notices, court_actions, flags, misuse  # noqa: F401
+        from policy.law import rules
+        from policy.mail import deliveries, letters, operators  # noqa: F401
+        from policy.rights import breaches, data_rights  # noqa: F401
         from provenance.restriction import (
             register_blocklist,
             register_copy_watch,
@@ -83,7 +69,7 @@ def _regulate() -> None:
 
 def _reconcile() -> None:
     from ledger.reconciliation import register
-    from policy import (
+    from policy.audits import (
         reconciliation,
         reconciliation_appeals,
         reconciliation_notices,

@@ -18,7 +18,8 @@ from django.db.models import Exists, IntegerField, OuterRef, Q, QuerySet, Value,
 
 from accounts.models import REVIEWERS, Membership, Role, User
 from core.problems import Forbidden
-from policy import reviewers, rules
+from policy.desk import reviewers
+from policy.law import rules
 from policy.models import (
     Appeal,
     Case,

@@ -7,8 +7,10 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
-from policy import outcomes, personal_fields, rules, statement_prose, statements
+from policy.deciding import outcomes, statement_prose, statements
+from policy.law import rules
 from policy.models import PackVersion
+from policy.rights import personal_fields
 
 
 @register()
@@ -62,6 +64,6 @@ def check_register(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterabl
     if missing := personal_fields.unregistered():
         yield Error(
             f"Fields that could hold personal data and are in no register: {', '.join(missing)}",
-            hint="Add each to PERSONAL or, with a reason, to NOT_PERSONAL in policy/personal_fields.py.",
+            hint="Add each to PERSONAL or, with a reason, to NOT_PERSONAL in policy/rights/personal_fields.py.",
             id="policy.E003",
         )

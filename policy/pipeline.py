@@ -19,8 +19,8 @@ from core.models import Job
 from core.problems import Problem
 from detection import examination, registry
 from detection.models import Finding, Run
-from policy import signals
-from policy.flags import raise_flag
+from policy.consents import signals
+from policy.filing.flags import raise_flag
 from policy.models import Clock, Flag, PipelineStep
 from provenance.models import Asset
 from provenance.vocabulary import SYNTHETIC

@@ -5,23 +5,14 @@ from typing import Final
 from celery import shared_task
 
 from core import beat
-from policy import (
-    appeal_dialogue,
-    cases,
-    clocks,
-    consent,
-    counter_notices,
-    data_answers,
-    data_letters,
-    decisions,
-    hashlist,
-    misuse,
-    operators,
-    out_of_court,
-    removals,
-    retained,
-    suspensions,
-)
+from policy.consents import consent
+from policy.deciding import decisions, hashlist, removals, suspensions
+from policy.desk import cases
+from policy.filing import counter_notices, misuse
+from policy.law import clocks
+from policy.mail import operators
+from policy.redress import appeal_dialogue, out_of_court
+from policy.rights import data_answers, data_letters, retained
 
 # A statute's days end in some of these: none waits for a fault in another.
 MINUTE: Final = (

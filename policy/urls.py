@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from policy import api, api_appeals, api_consent, api_decisions, api_desk, api_hashes, api_notices
+from policy.api import (
+    api_appeals,
+    api_cases,
+    api_consent,
+    api_decisions,
+    api_desk,
+    api_hashes,
+    api_notices,
+)
 
 urlpatterns = [
     path("notices", api_notices.NoticesView.as_view(), name="api_notices"),
@@ -19,9 +27,9 @@ urlpatterns = [
     path("cases/<uuid:pk>/recusal", api_desk.CaseRecusalView.as_view(), name="api_case_recusal"),
     path("cases/<uuid:pk>/take-back", api_desk.CaseTakeBackView.as_view(), name="api_case_take_back"),
     path("cases/<uuid:pk>/questions", api_desk.CaseQuestionsView.as_view(), name="api_case_questions"),
-    path("cases/<uuid:pk>", api.CaseView.as_view(), name="api_case"),
-    path("cases/<uuid:pk>/assignment", api.CaseAssignmentView.as_view(), name="api_case_assignment"),
-    path("cases/<uuid:pk>/decisions", api.CaseDecisionsView.as_view(), name="api_case_decisions"),
+    path("cases/<uuid:pk>", api_cases.CaseView.as_view(), name="api_case"),
+    path("cases/<uuid:pk>/assignment", api_cases.CaseAssignmentView.as_view(), name="api_case_assignment"),
+    path("cases/<uuid:pk>/decisions", api_cases.CaseDecisionsView.as_view(), name="api_case_decisions"),
     path("cases/<uuid:pk>/interim", api_decisions.InterimSuggestionView.as_view(), name="api_case_interim"),
     path("decisions/<uuid:pk>/approval", api_decisions.DecisionApprovalView.as_view(), name="api_decision_approval"),
     path("decisions/<uuid:pk>/withdrawal", api_decisions.DecisionWithdrawalView.as_view(), name="api_withdrawal"),
@@ -49,7 +57,7 @@ urlpatterns = [
     path("consent/<str:token>/receipt", api_consent.ReceiptView.as_view(), name="api_consent_receipt"),
     path("consent-receipts/check", api_consent.ReceiptCheckView.as_view(), name="api_consent_receipt_check"),
     path("bases", api_consent.BasesView.as_view(), name="api_bases"),
-    path("exports", api.ExportsView.as_view(), name="api_exports"),
-    path("exports/<uuid:pk>/file", api.ExportFileView.as_view(), name="api_export_file"),
-    path("log/entries", api.LogEntriesView.as_view(), name="api_log_entries"),
+    path("exports", api_cases.ExportsView.as_view(), name="api_exports"),
+    path("exports/<uuid:pk>/file", api_cases.ExportFileView.as_view(), name="api_export_file"),
+    path("log/entries", api_cases.LogEntriesView.as_view(), name="api_log_entries"),
 ]

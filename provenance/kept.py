@@ -11,7 +11,7 @@ from core.problems import Conflict, NotFound, Problem
 from provenance import descent, restriction
 from provenance.models import KeptReport
 
-DAYS = 30  # as the register of personal fields promises (policy.personal_fields)
+DAYS = 30  # as the register of personal fields promises (policy.rights.personal_fields)
 MAX_BYTES = 1 << 20  # of the report as JSON; the manifests of strangers are quoted in it
 
 

@@ -18,9 +18,11 @@ from accounts.models import User
 from core.clock import now
 from ledger.models import Entry
 from ledger.receipts import receipt_for
-from policy import attachments, consent_receipts, data_requests, data_rights, holdings
-from policy.holdings import Who
+from policy.consents import consent_receipts
+from policy.filing import attachments
 from policy.models import Consent, DataRequest, Person
+from policy.rights import data_requests, data_rights, holdings
+from policy.rights.holdings import Who
 
 ACCESS: Final = "assay-access/1"
 PORTABLE: Final = "assay-portable/1"

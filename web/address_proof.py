@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from policy import address_proof
+from policy.filing import address_proof
 from web.privacy import limit, open_private
 
 

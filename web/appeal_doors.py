@@ -17,7 +17,7 @@ from accounts.access import signed_in
 from accounts.models import User
 from core.problems import NotFound
 from policy import authority
-from policy import consent as consents
+from policy.consents import consent as consents
 from policy.models import Affected, Appeal, Clock, Decision, StatementOfReasons
 from web import appellants, consent_doors
 from web.appellants import Door

@@ -14,10 +14,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.problems import Forbidden, NotFound, Problem
-from policy import appeal_dialogue, appeal_thread, appeals, authority, case_documents, outcomes, queue, rules
+from policy import authority
 from policy.authority import ACTS, Act
-from policy.clocks import next_due
+from policy.deciding import outcomes
+from policy.desk import case_documents, queue
+from policy.law import rules
+from policy.law.clocks import next_due
 from policy.models import Action, Appeal, Decision
+from policy.redress import appeal_dialogue, appeal_thread, appeals
 from web import appellants
 from web.forms_appeals import AppealDecisionForm, QuestionForm
 from web.forms_decision import DecisionForm

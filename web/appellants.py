@@ -17,9 +17,10 @@ from django.urls import reverse
 from accounts.models import User
 from core.http import one_file
 from core.problems import Conflict, Forbidden, NotFound, Problem
-from policy import appeal_dialogue, appeal_thread, appeals, attachments
-from policy.appeals import Who
+from policy.filing import attachments
 from policy.models import Appeal, Attachment, Clock, Decision, Notice, OutOfCourt, Person
+from policy.redress import appeal_dialogue, appeal_thread, appeals
+from policy.redress.appeals import Who
 from web.forms_appeals import AnswerForm, AppealForm
 from web.forms_process import onto
 from web.privacy import limit

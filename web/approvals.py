@@ -15,10 +15,11 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.problems import Forbidden, NotFound, Problem
-from policy import approvals, authority, decisions, statements
+from policy import authority
 from policy.authority import ACTS, Act
+from policy.deciding import approvals, decisions, statements
+from policy.deciding.outcomes import all_of
 from policy.models import Case, Decision
-from policy.outcomes import all_of
 from web.forms_process import NamesForm, onto
 
 reviewing = role_required(*ACTS[Act.REVIEW].roles)

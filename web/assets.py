@@ -14,7 +14,7 @@ from core.clock import now
 from core.problems import NotFound
 from detection.shown import runs_of
 from ledger.receipts import receipt_for
-from policy import consent
+from policy.consents import consent
 from policy.models import Case, Clock, Flag, Notice
 from provenance import manifests, places
 from provenance.delivery import Viewer, deliver, refusal, stored

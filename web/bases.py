@@ -8,8 +8,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from detection import registry
-from policy import bases
-from policy.consent_wording import languages, wording
+from policy.consents import bases
+from policy.consents.consent_wording import languages, wording
 from policy.models import ProcessingBasis, Purpose
 
 MOST = 200

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.problems import Problem
-from policy import breaches
 from policy.authority import ACTS, Act
 from policy.models import Breach
+from policy.rights import breaches
 from web.forms_data import AssessForm, AuthorityForm, BreachForm
 from web.forms_process import onto
 

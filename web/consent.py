@@ -13,11 +13,12 @@ from accounts.access import role_required, signed_in
 from accounts.models import Role
 from core.problems import NotFound, Problem
 from ledger import vault
-from policy import consent as consents
-from policy import people, signals
 from policy.authority import ACTS, Act
+from policy.consents import consent as consents
+from policy.consents import signals
+from policy.law.rules import JURISDICTIONS
 from policy.models import Capacity, Consent, Purpose, Signal
-from policy.rules import JURISDICTIONS
+from policy.rights import people
 from provenance.models import Asset
 from web.forms_consent import AskConsentForm
 from web.forms_process import onto

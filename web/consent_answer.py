@@ -12,12 +12,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from core.problems import Problem
-from policy import consent as consents
-from policy import consent_pins, consent_receipts, scans, signals
-from policy.consent_reach import given_with
-from policy.consent_wording import Wording, wording
+from policy.consents import consent as consents
+from policy.consents import consent_pins, consent_receipts, scans, signals
+from policy.consents.consent_reach import given_with
+from policy.consents.consent_wording import Wording, wording
+from policy.law.rules import JURISDICTIONS
 from policy.models import Capacity, Consent, Person
-from policy.rules import JURISDICTIONS
 from web import consent_doors
 from web.appellants import decisions_of
 from web.consent import TONES

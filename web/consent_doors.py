@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods
 
 from core.clock import now
 from core.problems import Problem
-from policy import consent as consents
-from policy import consent_pins
+from policy.consents import consent as consents
+from policy.consents import consent_pins
 from policy.models import Person
 from web.forms_process import onto
 from web.notices import OPEN_FOR

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.problems import NotFound, Problem
-from policy import authority, counter_notices, court_actions, guided
+from policy import authority
 from policy.authority import ACTS, Act
+from policy.filing import counter_notices, court_actions, guided
 from policy.models import CounterNotice, Decision
 from web.forms_notices import CounterNoticeForm, LiftForm, sworn_in
 from web.forms_process import onto

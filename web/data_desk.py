@@ -15,11 +15,11 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.problems import NotFound, Problem
-from policy import data_answers, data_letters, data_requests, data_rights
 from policy.authority import ACTS, Act
-from policy.data_requests import Kind, State
-from policy.holdings import Who
 from policy.models import DataRequest, Notice
+from policy.rights import data_answers, data_letters, data_requests, data_rights
+from policy.rights.data_requests import Kind, State
+from policy.rights.holdings import Who
 from web import access_package
 from web.forms_data import CorrectForm, ExtendForm, ProvedForm, ReceiveForm, RefuseForm
 from web.forms_process import EraseForm, onto

@@ -17,9 +17,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.access import signed_in
 from accounts.models import User
 from core.problems import NotFound, Problem
-from policy import (
+from policy.consents import consent as consents
+from policy.law import clocks
+from policy.models import DataRequest, Person
+from policy.rights import (
     breaches,
-    clocks,
     data_answers,
     data_letters,
     data_requests,
@@ -29,10 +31,8 @@ from policy import (
     retained,
     retention,
 )
-from policy import consent as consents
-from policy.data_requests import Kind
-from policy.holdings import Who
-from policy.models import DataRequest, Person
+from policy.rights.data_requests import Kind
+from policy.rights.holdings import Who
 from provenance.models import Asset
 from web import access_package, consent_doors
 from web.forms_data import ContactForm, LookForm, SayForm

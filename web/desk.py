@@ -12,8 +12,10 @@ from accounts.models import REVIEWERS, Role, User
 from core.models import Job
 from core.problems import NotFound
 from ledger import alarms
-from policy import misuse, queue, suspensions
 from policy.authority import ACTS, Act
+from policy.deciding import suspensions
+from policy.desk import queue
+from policy.filing import misuse
 from policy.models import Appeal, Case, Misuse, Suspension
 from provenance.models import Asset
 from web import operations

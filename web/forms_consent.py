@@ -5,9 +5,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from policy import consent_wording
+from policy.consents import consent_wording
+from policy.law.rules import JURISDICTIONS
 from policy.models import Capacity, Purpose
-from policy.rules import JURISDICTIONS
 
 _DATE = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 

@@ -5,8 +5,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from policy import breaches, clocks
+from policy.law import clocks
 from policy.models import Breach, DataRequest
+from policy.rights import breaches
 from provenance.models import Asset
 
 _ROWS = {"rows": 4}

@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from policy.law.rules import JURISDICTIONS
 from policy.models import Exemption
-from policy.rules import JURISDICTIONS
 from web.forms_process import NamesForm
 
 OUTCOMES = [

@@ -1,5 +1,5 @@
 """Forms of notices: the guided one in two steps, “this flag is wrong”, a privacy concern, what is missing, a
-counter-notice. Which questions a law asks comes from `policy.guided`; the verbs check the rest.
+counter-notice. Which questions a law asks comes from `policy.filing.guided`; the verbs check the rest.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,10 +8,10 @@ from typing import Any
 from django import forms
 from django.conf.global_settings import LANGUAGES
 
-from policy import court_actions, guided
+from policy.filing import court_actions, guided
+from policy.filing.notice_checks import LANGUAGE_CODES
+from policy.law.rules import JURISDICTIONS
 from policy.models import Category, Exemption, Notice
-from policy.notice_checks import LANGUAGE_CODES
-from policy.rules import JURISDICTIONS
 
 # The rule packs' categories, in the words of the person who reports.
 CATEGORIES = [

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import REVIEWERS, User
-from policy import guided
+from policy.filing import guided
 from policy.models import Category, Decision, MediaView, Recusal, ReviewerProfile
 
 # What a reviewer may ask the filer for, in the words the filer reads.

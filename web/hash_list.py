@@ -13,7 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import role_required, signed_in
 from core.problems import NotFound, Problem
-from policy import authority, hashlist
+from policy import authority
+from policy.deciding import hashlist
 from policy.models import Decision, HashEntry, Notice
 
 keeping = role_required(*authority.ACTS[authority.Act.KEEP_HASH_LIST].roles)

@@ -10,9 +10,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import role_required, signed_in
 from core.problems import NotFound, Problem
-from policy import holds
 from policy.authority import ACTS, Act
 from policy.models import Hold
+from policy.rights import holds
 from web.forms_data import HoldForm, ReviewForm
 from web.forms_process import onto
 

@@ -13,8 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import role_required, signed_in
 from core.problems import NotFound, Problem
-from policy import case_documents, cases, flaggers, misuse, notice_ends
 from policy.authority import ACTS, Act
+from policy.desk import case_documents, cases
+from policy.filing import flaggers, misuse, notice_ends
 from policy.models import Attachment, Misuse, TrustedFlagger
 from web.forms_notices import UnfoundedForm
 from web.notices import download

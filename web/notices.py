@@ -18,7 +18,16 @@ from core.clock import now
 from core.http import one_file
 from core.problems import NotFound, Problem
 from ledger import vault
-from policy import attachments, counter_notices, court_actions, guided, misuse, notice_ends, notice_pins, notices
+from policy.filing import (
+    attachments,
+    counter_notices,
+    court_actions,
+    guided,
+    misuse,
+    notice_ends,
+    notice_pins,
+    notices,
+)
 from policy.models import Attachment, Clock, CounterNotice, Misuse, Notice
 from provenance.models import Asset
 from provenance.restriction import nameable

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import role_required
 from core.clock import now
-from policy import hashlist, holds
 from policy.authority import ACTS, Act
+from policy.deciding import hashlist
 from policy.models import Breach, Clock, DataRequest
+from policy.rights import holds
 from web import hash_list
 
 operators = role_required(*ACTS[Act.ANSWER_DATA_REQUEST].roles)

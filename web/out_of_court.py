@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import role_required, signed_in
 from core.problems import NotFound, Problem
-from policy import appeals, out_of_court
 from policy.authority import ACTS, Act
 from policy.models import Appeal, OutOfCourt
+from policy.redress import appeals, out_of_court
 from web.forms_appeals import DisputeForm, DisputeOutcomeForm
 from web.forms_process import onto
 

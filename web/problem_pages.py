@@ -76,6 +76,7 @@ _SAME = {
     "role": "forbidden",
     "link": "auth",
     "token": "auth",
+    "party": "forbidden",
     "person": "request",
     "audit": "forbidden",
     "detection": "media",

@@ -16,7 +16,7 @@ from accounts.models import Role
 from core.problems import NotFound, Problem
 from ledger import custody
 from ledger.events import EventType
-from policy import exports
+from policy.audits import exports
 from policy.authority import ACTS, Act
 from policy.models import Export
 from web.forms_process import LogQueryForm, PurposeForm, onto

@@ -21,7 +21,7 @@ from core.http import one_file
 from core.problems import NotFound, Problem
 from detection.models import Finding
 from detection.shown import runs_of
-from policy import guided, notices
+from policy.filing import guided, notices
 from policy.models import Category, Flag, Notice
 from provenance.models import Asset
 from provenance.verification import verify_file

@@ -17,29 +17,17 @@ from accounts.models import Role, User
 from core.problems import Conflict, Forbidden, Problem
 from detection.shown import runs_of
 from ledger import vault
-from policy import (
-    approvals,
-    asking,
-    authority,
-    bases,
-    case_file,
-    cases,
-    children,
-    clocks,
-    decisions,
-    learning,
-    notices,
-    people,
-    quality,
-    queue,
-    reviewers,
-    search,
-    statements,
-)
+from policy import authority
 from policy.authority import ACTS, Act
+from policy.consents import bases
+from policy.deciding import approvals, decisions, learning, statements
+from policy.desk import case_file, cases, children, quality, queue, reviewers, search
+from policy.desk.queue import Wanted
+from policy.filing import asking, notices
+from policy.law import clocks
+from policy.law.rules import JURISDICTIONS, Rule
 from policy.models import Case, Category, Clock, Decision, Exemption, Notice
-from policy.queue import Wanted
-from policy.rules import JURISDICTIONS, Rule
+from policy.rights import people
 from web.consent import people_shown
 from web.forms_decision import DecisionForm
 from web.forms_process import onto

@@ -14,9 +14,10 @@ from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.problems import NotFound, Problem
 from detection.shown import runs_of
-from policy import authority, cases, exposure, quality, reviewers
+from policy import authority
 from policy.authority import ACTS, Act
-from policy.exposure import LADDER, Step
+from policy.desk import cases, exposure, quality, reviewers
+from policy.desk.exposure import LADDER, Step
 from policy.models import Case, MediaView
 from web.forms_review import ReasonForm, StepForm
 from web.pictures import closed, greyed, picture, softened, veil

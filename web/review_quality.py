@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import role_required, signed_in
 from core.problems import NotFound, Problem
-from policy import cases, quality
 from policy.authority import ACTS, Act
+from policy.desk import cases, quality
 from policy.models import Category, SecondReview
 from web.forms_process import onto
 from web.forms_review import SecondReviewForm

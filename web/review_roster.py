@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import role_required, signed_in
 from accounts.models import REVIEWERS, User
 from core.problems import NotFound, Problem
-from policy import exposure, queue, reviewers, roster
 from policy.authority import ACTS, Act
+from policy.desk import exposure, queue, reviewers, roster
 from policy.models import Category, DeclaredConflict, MediaView
 from web.forms_process import onto
 from web.forms_review import ConflictForm, FloorForm, ProfileForm, profile_values

@@ -16,7 +16,7 @@ from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.clock import now
 from core.problems import NotFound, Problem
-from policy import rule_impact, rule_packs, rules
+from policy.law import rule_impact, rule_packs, rules
 from policy.models import PackVersion
 from policy.rulebook import comparing, packs
 from policy.rulebook.packs import Book, Pack

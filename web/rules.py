@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from accounts.models import User
 from core.clock import now
-from policy import rule_impact, rule_packs, rules
+from policy.law import rule_impact, rule_packs, rules
 from policy.rulebook.rows import PAUSES
 
 # `applies_to` is not shown in the list: which tier this office is in is the operator's and the lawyer's question.

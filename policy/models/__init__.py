@@ -1,7 +1,7 @@
 """People, notices, cases, decisions and what follows from them. States and shapes; the verbs live beside.
 
 A column that can hold personal data is either a foreign key to the one row that can be forgotten (Person, User)
-or ciphertext under that person's key (`sealed…`), so that destroying the key erases it. `policy.personal_fields`
+or ciphertext under that person's key (`sealed…`), so that destroying the key erases it. `policy.rights.personal_fields`
 lists them all.
 """
 

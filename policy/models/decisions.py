@@ -54,7 +54,7 @@ class Decision(Row):
     territory = models.JSONField(default=list, help_text="Places where it applies; none: everywhere.")
     starts_at = models.DateTimeField(null=True, help_text="When it took effect; null while it is held.")
     ends_at = models.DateTimeField(null=True, help_text="When it runs out by itself.")
-    held_for = models.JSONField(default=list, help_text="Why a second person is needed: keys of policy.approvals.")
+    held_for = models.JSONField(default=list, help_text="The rules by which a second person is needed.")
     approver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     approved_at = models.DateTimeField(null=True)
     returned_because = models.TextField(max_length=5000, blank=True, help_text="Why the second person sent it back.")

@@ -17,7 +17,7 @@ class ReviewerProfile(Row):
     trained = models.JSONField(default=dict, help_text="{value of Category: day of the training}")
     manager = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="manages")
     paused = models.BooleanField(default=False)
-    budget = models.PositiveSmallIntegerField(default=60, help_text="Exposure points a day (policy.exposure).")
+    budget = models.PositiveSmallIntegerField(default=60, help_text="Exposure points a day.")
     floor = models.JSONField(default=dict, help_text="The person's own, stricter, settings of how media are shown.")
 
     def __str__(self) -> str:

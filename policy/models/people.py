@@ -104,7 +104,7 @@ class Consent(Row):
     state = models.CharField(max_length=11, choices=State.choices, default=State.REQUESTED)
     purposes = models.JSONField(default=list, help_text="Values of Purpose that were asked for.")
     granted = models.JSONField(default=list, help_text="Values of Purpose that stand now.")
-    territory = models.JSONField(default=list, help_text="Places (policy.rules.JURISDICTIONS); none: everywhere.")
+    territory = models.JSONField(default=list, help_text="Codes of places; none: everywhere.")
     valid_from = models.DateField(null=True)
     valid_to = models.DateField(null=True, help_text="The last day; null: until withdrawn.")
     notice_version = models.CharField(max_length=20, blank=True, help_text="Of the text the person was shown.")

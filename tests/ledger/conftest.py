@@ -51,7 +51,7 @@ def record(db: None) -> Record:
 
 
 def erase(person: str) -> vault.Erasure:
-    """Destroyed and recorded in one transaction, as `policy.data_rights` does it."""
+    """Destroyed and recorded in one transaction, as `policy.rights.data_rights` does it."""
     with transaction.atomic():
         erasure = vault.destroy(person)
         log.append(

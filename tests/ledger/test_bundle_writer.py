@@ -16,7 +16,7 @@ from ledger import container, custody, log, merkle, notes, reading, receipts, ro
 from ledger.bundle import write_bundle
 from ledger.events import EventType
 from ledger.models import Checkpoint, Entry, LogKey
-from policy.exports import make_export, open_export
+from policy.audits.exports import make_export, open_export
 from tests.ledger.conftest import Record
 
 pytestmark = pytest.mark.django_db

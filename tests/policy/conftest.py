@@ -12,7 +12,9 @@ from accounts.models import User
 from ledger import log
 from ledger.events import EventType
 from ledger.models import Entry
-from policy import cases, decisions, notices
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import notices
 from policy.models import Case, Decision, Notice
 from provenance.models import Asset, Manifest, Rendition
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from accounts.models import Membership, Organisation, Role, User
-from policy import rule_packs, rules
+from policy.law import rule_packs, rules
 from policy.models import Clock, PackVersion
 from policy.rulebook import packs
 

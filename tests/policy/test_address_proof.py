@@ -12,8 +12,11 @@ from core import jobs
 from core.models import Job
 from core.problems import NotFound
 from ledger.models import Entry
-from policy import address_proof, cases, data_rights, misuse, notice_ends, notices, people, reconciliation_notices
+from policy.audits import reconciliation_notices
+from policy.desk import cases
+from policy.filing import address_proof, misuse, notice_ends, notices
 from policy.models import Misuse, Notice, Person
+from policy.rights import data_rights, people
 from tests.policy.conftest import FileNotice, MakeAsset
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,8 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from ledger.models import Entry
-from policy import cases, decisions
+from policy.deciding import decisions
+from policy.desk import cases
 from policy.models import Appeal, Case, Notice
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice

@@ -8,8 +8,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from policy import appeals, cases, consent, decisions
+from policy.consents import consent
+from policy.deciding import decisions
+from policy.desk import cases
 from policy.models import Appeal, Decision, Person, StatementOfReasons
+from policy.redress import appeals
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice
 

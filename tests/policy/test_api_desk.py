@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from policy import cases, decisions
+from policy.deciding import decisions
+from policy.desk import cases
 from policy.models import Case, Recusal, ReviewerProfile
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice

@@ -9,18 +9,15 @@ from django.db import transaction
 from accounts.models import Role, User
 from core.clock import now
 from core.problems import Conflict, Problem
-from policy import (
-    appeal_limits,
-    appeals,
-    cases,
-    decisions,
-)
+from policy.deciding import decisions
+from policy.desk import cases
 from policy.models import (
     Appeal,
     Case,
     Decision,
     Notice,
 )
+from policy.redress import appeal_limits, appeals
 from provenance.models import Asset
 from tests.conftest import _person
 from tests.policy.conftest import TERMS

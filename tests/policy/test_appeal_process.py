@@ -16,18 +16,11 @@ from core.problems import Conflict, Forbidden, NotFound, Problem
 from ledger import log, vault
 from ledger.events import EventType
 from ledger.models import Entry
-from policy import (
-    appeal_dialogue,
-    appeal_thread,
-    appeals,
-    case_documents,
-    cases,
-    clocks,
-    consent,
-    decisions,
-    out_of_court,
-    reconciliation_appeals,
-)
+from policy.audits import reconciliation_appeals
+from policy.consents import consent
+from policy.deciding import decisions
+from policy.desk import case_documents, cases
+from policy.law import clocks
 from policy.models import (
     Action,
     Appeal,
@@ -40,6 +33,7 @@ from policy.models import (
     ReviewerProfile,
     StatementOfReasons,
 )
+from policy.redress import appeal_dialogue, appeal_thread, appeals, out_of_court
 from policy.tasks import strike
 from provenance.models import Asset
 from tests.conftest import _person

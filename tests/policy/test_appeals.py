@@ -10,21 +10,14 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Membership, Role, User
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
-from policy import (
-    appeal_dialogue,
-    appeals,
-    authority,
-    cases,
-    clocks,
-    decisions,
-    flags,
-    notice_pins,
-    out_of_court,
-    queue,
-    reconciliation_appeals,
-    reconciliation_notices,
-)
+from policy import authority
+from policy.audits import reconciliation_appeals, reconciliation_notices
+from policy.deciding import decisions
+from policy.desk import cases, queue
+from policy.filing import flags, notice_pins
+from policy.law import clocks
 from policy.models import Action, Appeal, Case, Category, Decision, Flag, Notice, ReviewerProfile
+from policy.redress import appeal_dialogue, appeals, out_of_court
 from provenance.models import Asset
 from tests.policy.conftest import REASONS, TERMS, FileNotice, MakeAsset, leaf_of
 

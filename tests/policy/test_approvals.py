@@ -10,7 +10,9 @@ from accounts.models import Role, User
 from core.problems import Conflict, Forbidden, Problem
 from ledger.models import Entry
 from ledger.receipts import disclosures_for
-from policy import approvals, cases, decisions, interim, reconciliation, reconciliation_sanctions
+from policy.audits import reconciliation, reconciliation_sanctions
+from policy.deciding import approvals, decisions
+from policy.desk import cases, interim
 from policy.models import Case, Decision, Notice, StatementOfReasons
 from provenance.models import Asset
 from tests.conftest import _person

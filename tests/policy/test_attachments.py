@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from core import storage
 from core.problems import Conflict, NotFound, Problem
 from ledger import vault
-from policy import attachments, notices
+from policy.filing import attachments, notices
 from policy.models import Attachment, Notice
 from provenance.models import Asset
 from tests.policy.conftest import FileNotice

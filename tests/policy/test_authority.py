@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Membership, Organisation, Role, User
 from core.clock import now
 from core.problems import Forbidden
-from policy import authority, rules
+from policy import authority
 from policy.authority import ACTS, Act
+from policy.law import rules
 from policy.models import (
     Affected,
     Appeal,

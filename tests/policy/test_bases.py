@@ -18,7 +18,9 @@ from detection import examination, permission, registry
 from detection import reconciliation as detection_reconciliation
 from detection.models import Finding, Run
 from ledger.models import Entry
-from policy import bases, consent, learning, reconciliation, scans
+from policy.audits import reconciliation
+from policy.consents import bases, consent, scans
+from policy.deciding import learning
 from policy.models import Depiction, Person, ProcessingBasis
 from provenance.models import Asset
 from provenance.vocabulary import Training

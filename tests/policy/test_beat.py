@@ -9,7 +9,11 @@ from accounts.models import User
 from core import beat
 from core.clock import now
 from core.problems import Conflict
-from policy import asking, cases, clocks, suspensions, tasks
+from policy import tasks
+from policy.deciding import suspensions
+from policy.desk import cases
+from policy.filing import asking
+from policy.law import clocks
 from policy.models import Clock, Suspension
 from provenance.models import Asset
 from tests.policy.conftest import FileNotice

@@ -11,8 +11,10 @@ from django.core.management import CommandError, call_command
 from accounts.models import User
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
-from policy import breaches, clocks, data_rights, reconciliation_rights
+from policy.audits import reconciliation_rights
+from policy.law import clocks
 from policy.models import Breach, BreachParty, Clock, Person
+from policy.rights import breaches, data_rights
 from provenance.models import Asset
 from tests.policy.conftest import FileNotice, leaf_of
 

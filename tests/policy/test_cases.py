@@ -10,8 +10,13 @@ from core.clock import now
 from core.problems import Conflict, Forbidden, NotFound, Problem
 from ledger import log
 from ledger.models import Entry
-from policy import cases, clocks, data_rights, decisions, flags, queue, reconciliation, reconciliation_notices
+from policy.audits import reconciliation, reconciliation_notices
+from policy.deciding import decisions
+from policy.desk import cases, queue
+from policy.filing import flags
+from policy.law import clocks
 from policy.models import Case, Clock, Flag, MediaView
+from policy.rights import data_rights
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice, MakeAsset, leaf_of
 

@@ -7,7 +7,9 @@ from django.core.checks import run_checks
 
 from accounts.models import Role, User
 from core.problems import Conflict, Forbidden, Problem
-from policy import authority, cases, children, decisions, queue, statements
+from policy import authority
+from policy.deciding import decisions, statements
+from policy.desk import cases, children, queue
 from policy.models import Case, Decision, ReviewerProfile
 from provenance.models import Asset
 from tests.conftest import _person

@@ -6,7 +6,10 @@ import pytest
 
 from accounts.models import User
 from core.problems import Problem
-from policy import cases, decisions, flags, rules
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import flags
+from policy.law import rules
 from policy.models import Case, Flag
 from policy.rulebook import vocabulary
 from provenance.models import Asset

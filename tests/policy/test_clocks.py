@@ -13,9 +13,12 @@ from core.clock import now
 from core.problems import Conflict, Problem
 from ledger import log
 from ledger.events import EventType
-from policy import appeal_effects, appeals, cases, clocks, decisions, interim, queue, rules
+from policy.deciding import decisions
+from policy.desk import cases, interim, queue
+from policy.law import clocks, rules
 from policy.models import Case, Clock, TrustedFlagger
 from policy.models.cases import NO_DEADLINE
+from policy.redress import appeal_effects, appeals
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice, leaf_of
 

@@ -10,16 +10,10 @@ from core import jobs
 from core.models import Job
 from core.problems import Conflict, Forbidden, Problem
 from ledger.models import Entry
-from policy import (
-    asking,
-    cases,
-    counter_notices,
-    court_actions,
-    decisions,
-    notice_ends,
-    notices,
-    reconciliation_notices,
-)
+from policy.audits import reconciliation_notices
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import asking, counter_notices, court_actions, notice_ends, notices
 from policy.models import CounterNotice, Decision, Notice
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice
@@ -178,7 +172,7 @@ def test_additions_are_bounded_in_number_and_length(
     with pytest.raises(Problem) as refusal:
         notices.complete_notice(again(notice), more="x" * 4990)
     assert "20,000" in str(refusal.value.extra["errors"])
-    monkeypatch.setattr("policy.notice_checks.MOST_ADDITIONS", 4)
+    monkeypatch.setattr("policy.filing.notice_checks.MOST_ADDITIONS", 4)
     with pytest.raises(Conflict, match="4 times"):
         notices.complete_notice(again(notice), more="One more word.")
 

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from accounts.models import User
 from core.problems import Conflict, Forbidden, NotFound, Problem
 from ledger.models import Entry
-from policy import cases, consent, consent_receipts, decisions
-from policy.consent_fold import Folded, after
+from policy.consents import consent, consent_receipts
+from policy.consents.consent_fold import Folded, after
+from policy.deciding import decisions
+from policy.desk import cases
 from policy.models import Case, Consent, ConsentEvent, Flag
 from provenance.models import Asset, Manifest
 from tests.policy.conftest import TERMS, FileNotice

@@ -12,8 +12,11 @@ from core.models import Job
 from core.problems import Conflict, Forbidden, Problem
 from detection.models import Label
 from ledger.models import Entry
-from policy import bases, consent, consent_wording, hashlist, learning, people, reconciliation
+from policy.audits import reconciliation
+from policy.consents import bases, consent, consent_wording
+from policy.deciding import hashlist, learning
 from policy.models import Consent, Flag, Purpose
+from policy.rights import people
 from provenance.models import Asset, Manifest
 from provenance.vocabulary import Training
 from tests.policy.conftest import FileNotice, MakeAsset, leaf_of

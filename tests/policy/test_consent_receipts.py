@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from policy import consent, consent_receipts
+from policy.consents import consent, consent_receipts
 from policy.models import Consent
 from provenance.models import Asset, Manifest
 from tests.policy.test_consent_purposes import ask

@@ -4,7 +4,10 @@ import pytest
 
 from accounts.models import Role, User
 from core.problems import Conflict, Forbidden
-from policy import authority, cases, notice_ends, reconciliation, reconciliation_notices
+from policy import authority
+from policy.audits import reconciliation, reconciliation_notices
+from policy.desk import cases
+from policy.filing import notice_ends
 from policy.models import Case, Notice, Recusal
 from provenance.models import Asset
 from tests.conftest import _person

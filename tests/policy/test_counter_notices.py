@@ -13,8 +13,13 @@ from core import jobs
 from core.models import Job
 from core.problems import Conflict, Forbidden, Problem
 from ledger.models import Entry
-from policy import appeals, cases, counter_notices, court_actions, decisions, notices, reconciliation_notices, tasks
+from policy import tasks
+from policy.audits import reconciliation_notices
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import counter_notices, court_actions, notices
 from policy.models import Case, Clock, CounterNotice, Decision, Notice
+from policy.redress import appeals
 from provenance.models import Asset
 from tests.conftest import _person
 from tests.policy.conftest import TERMS, FileNotice

@@ -10,7 +10,8 @@ from accounts.models import User
 from core import jobs, storage
 from core.models import Job
 from ledger.models import Entry
-from policy import consent, data_rights
+from policy.consents import consent
+from policy.rights import data_rights
 from provenance import manifests, redaction
 from provenance.models import Asset, Manifest
 from provenance.registration import register_asset

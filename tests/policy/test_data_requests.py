@@ -14,19 +14,13 @@ from core.problems import Conflict, Forbidden, NotFound, Problem
 from ledger import vault
 from ledger.models import Entry
 from ledger.receipts import disclosures_for
-from policy import (
-    cases,
-    consent,
-    data_answers,
-    data_letters,
-    data_requests,
-    data_rights,
-    decisions,
-    people,
-    reconciliation_rights,
-)
-from policy.data_requests import Kind, State
+from policy.audits import reconciliation_rights
+from policy.consents import consent
+from policy.deciding import decisions
+from policy.desk import cases
 from policy.models import Case, Clock, DataRequest, Notice, Person
+from policy.rights import data_answers, data_letters, data_requests, data_rights, people
+from policy.rights.data_requests import Kind, State
 from provenance import restriction
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice, leaf_of

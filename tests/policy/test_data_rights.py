@@ -18,19 +18,13 @@ from detection.models import Finding, Run
 from ledger import audit, reading, vault
 from ledger.models import Entry
 from ledger.receipts import disclosures_for
-from policy import (
-    appeals,
-    cases,
-    consent,
-    data_rights,
-    decisions,
-    holdings,
-    notice_pins,
-    notices,
-    people,
-    personal_fields,
-)
+from policy.consents import consent
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import notice_pins, notices
 from policy.models import Case, Clock, Consent, DataRequest, Flag, Notice
+from policy.redress import appeals
+from policy.rights import data_rights, holdings, people, personal_fields
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice
 

@@ -16,8 +16,10 @@ from core.problems import Conflict, Forbidden, NotFound, Problem
 from ledger import vault
 from ledger.models import Entry, PersonKey, SealedSection
 from ledger.receipts import disclosures_for
-from policy import consent, data_rights, holds, notices, people
+from policy.consents import consent
+from policy.filing import notices
 from policy.models import Consent, DataRequest, Hold, Notice, Person
+from policy.rights import data_rights, holds, people
 from provenance.models import Asset
 from tests.policy.conftest import FileNotice, leaf_of
 

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
+from policy.law.rules import shipped
 from policy.rulebook import calendars, dates, zones
 from policy.rulebook.facts import RuleError
-from policy.rules import shipped
 
 LAW = next(pack for pack in shipped() if pack.name == "law")
 US, GB = LAW.calendars["us.federal"], LAW.calendars["gb.england_wales"]

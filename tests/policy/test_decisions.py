@@ -9,7 +9,10 @@ from django.db import transaction
 from accounts.models import User
 from core.problems import Conflict, Forbidden, Problem
 from ledger.models import Entry
-from policy import cases, decisions, flags, notice_ends, outcomes, rules, statements
+from policy.deciding import decisions, outcomes, statements
+from policy.desk import cases
+from policy.filing import flags, notice_ends
+from policy.law import rules
 from policy.models import Action, Case, Clock, Decision, Flag, Notice, StatementOfReasons
 from provenance.models import Asset
 from tests.policy.conftest import REASONS, TERMS, FileNotice

@@ -19,25 +19,11 @@ from core.clock import now
 from core.problems import Conflict, NotFound
 from ledger import audit, custody, merkle, notes, reading, vault
 from ledger.models import Entry
-from policy import (
-    appeal_dialogue,
-    appeals,
-    attachments,
-    cases,
-    consent,
-    data_requests,
-    data_rights,
-    decisions,
-    emptying,
-    hashlist,
-    holds,
-    notice_pins,
-    notices,
-    personal_fields,
-    reconciliation_appeals,
-    reconciliation_rights,
-    sealed_columns,
-)
+from policy.audits import reconciliation_appeals, reconciliation_rights
+from policy.consents import consent
+from policy.deciding import decisions, hashlist
+from policy.desk import cases
+from policy.filing import attachments, notice_pins, notices
 from policy.models import (
     Appeal,
     Attachment,
@@ -50,6 +36,8 @@ from policy.models import (
     Person,
     SecondReview,
 )
+from policy.redress import appeal_dialogue, appeals
+from policy.rights import data_requests, data_rights, emptying, holds, personal_fields, sealed_columns
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice, MakeAsset
 

@@ -13,7 +13,10 @@ from accounts.models import Scope, User
 from accounts.tokens import create_token
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
-from policy import cases, decisions, flaggers, reconciliation_notices
+from policy.audits import reconciliation_notices
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import flaggers
 from policy.models import Case, Notice, TrustedFlagger
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice, MakeAsset

@@ -9,8 +9,10 @@ from rest_framework.throttling import SimpleRateThrottle
 from accounts.models import User
 from core.problems import Conflict
 from ledger.models import Entry
-from policy import appeal_dialogue, appeal_thread, appeals, data_rights, decisions
+from policy.deciding import decisions
 from policy.models import Appeal, Case, DataRequest, Person
+from policy.redress import appeal_dialogue, appeal_thread, appeals
+from policy.rights import data_rights
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice
 from tests.web import stage

@@ -25,30 +25,13 @@ from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
 from ledger import audit, reading
 from ledger.models import Entry
-from policy import (
-    appeals,
-    attachments,
-    authority,
-    cases,
-    clocks,
-    consent,
-    counter_notices,
-    data_rights,
-    decisions,
-    exports,
-    flags,
-    hashlist,
-    holds,
-    notices,
-    outcomes,
-    plain_texts,
-    queue,
-    removals,
-    roster,
-    rules,
-    tasks,
-    tdb_export,
-)
+from policy import authority, tasks
+from policy.audits import exports
+from policy.consents import consent
+from policy.deciding import decisions, hashlist, outcomes, plain_texts, removals, tdb_export
+from policy.desk import cases, queue, roster
+from policy.filing import attachments, counter_notices, flags, notices
+from policy.law import clocks, rules
 from policy.models import (
     Action,
     Appeal,
@@ -66,6 +49,8 @@ from policy.models import (
     ReviewerProfile,
     StatementOfReasons,
 )
+from policy.redress import appeals
+from policy.rights import data_rights, holds
 from policy.rulebook.facts import FACTS, RuleError
 from provenance import restriction
 from provenance.models import Asset, Manifest, Rendition
@@ -212,7 +197,7 @@ def test_i05_everybody_affected_has_reasons_when_it_takes_effect(
     """A statement exists for each affected reachable recipient at or before the restriction's effect."""
     consent.ask_consent(asset, alice, name="Dina", contact="dina@example.org", purposes=["publish"])
     with monkeypatch.context() as broken:
-        broken.setattr("policy.statements.prose", lambda *_: 1 / 0)
+        broken.setattr("policy.deciding.statements.prose", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             decisions.decide(case, rita, outcome="hide", **TERMS)
     asset.refresh_from_db()

@@ -10,9 +10,12 @@ from accounts.models import User
 from core.problems import Forbidden
 from detection import fairness, labels, reconciliation, registry
 from detection.models import Audit, Label, PermanentTest
-from policy import appeals, cases, consent, decisions, learning
+from policy.consents import consent
+from policy.deciding import decisions, learning
+from policy.desk import cases
 from policy.models import Case, Decision
 from policy.models import Consent as Answers
+from policy.redress import appeals
 from provenance.models import Asset
 from provenance.vocabulary import Training
 from tests.policy.conftest import TERMS, FileNotice, MakeAsset

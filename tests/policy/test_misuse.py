@@ -13,7 +13,10 @@ from core import jobs
 from core.clock import now
 from core.models import Job
 from core.problems import Conflict, Forbidden
-from policy import address_proof, cases, decisions, misuse, notice_ends, reconciliation_notices, suspensions
+from policy.audits import reconciliation_notices
+from policy.deciding import decisions, suspensions
+from policy.desk import cases
+from policy.filing import address_proof, misuse, notice_ends
 from policy.models import Decision, Misuse, Notice, Suspension
 from provenance import restriction
 from tests.conftest import _person

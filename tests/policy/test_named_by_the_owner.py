@@ -3,9 +3,11 @@
 import pytest
 
 from accounts.models import User
-from policy import bases, consent, data_answers, data_requests, notice_ends
-from policy.data_requests import Kind
+from policy.consents import bases, consent
+from policy.filing import notice_ends
 from policy.models import Purpose
+from policy.rights import data_answers, data_requests
+from policy.rights.data_requests import Kind
 from provenance.models import Asset
 from tests.policy.conftest import FileNotice, MakeAsset
 from tests.policy.test_bases import record

@@ -12,20 +12,13 @@ from accounts.models import User
 from core.problems import Conflict, Forbidden, Problem
 from ledger.models import Entry
 from ledger.receipts import disclosures_for
-from policy import (
-    asking,
-    cases,
-    clocks,
-    decisions,
-    flags,
-    guided,
-    notice_ends,
-    notices,
-    people,
-    reconciliation,
-    reconciliation_notices,
-)
+from policy.audits import reconciliation, reconciliation_notices
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import asking, flags, guided, notice_ends, notices
+from policy.law import clocks
 from policy.models import Case, Clock, Flag, Misuse, Notice
+from policy.rights import people
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice, leaf_of
 

@@ -8,7 +8,8 @@ from django.contrib.auth.hashers import check_password, make_password
 from accounts.models import User
 from core.problems import Problem
 from ledger.models import Entry
-from policy import guided, notice_pins, notices, rules
+from policy.filing import guided, notice_pins, notices
+from policy.law import rules
 from policy.models import Case, Clock, Flag, Notice
 from provenance.models import Asset
 from tests.policy.conftest import FileNotice, leaf_of

@@ -10,7 +10,8 @@ from django.core.mail import EmailMessage
 from accounts.models import User
 from core.clock import now
 from ledger import alarms
-from policy import data_requests, holds, operators
+from policy.mail import operators
+from policy.rights import data_requests, holds
 from policy.tasks import tell_alarms
 from tests.web import stage
 

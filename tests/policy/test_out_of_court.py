@@ -7,8 +7,9 @@ from django.core.files.base import ContentFile
 
 from accounts.models import Membership, Role, User
 from core.problems import Forbidden, Problem
-from policy import appeal_thread, appeals, decisions, out_of_court
+from policy.deciding import decisions
 from policy.models import Appeal, Case, DeclaredConflict, OutOfCourt
+from policy.redress import appeal_thread, appeals, out_of_court
 from provenance.models import Asset
 from tests.conftest import _person
 from tests.policy.conftest import TERMS, leaf_of

@@ -11,17 +11,11 @@ from django.db import transaction
 from accounts.models import User
 from core.problems import Conflict, Forbidden, Problem
 from ledger.models import Entry
-from policy import (
-    cases,
-    clocks,
-    decisions,
-    flags,
-    hashlist,
-    notice_ends,
-    reconciliation,
-    reconciliation_sanctions,
-    suspensions,
-)
+from policy.audits import reconciliation, reconciliation_sanctions
+from policy.deciding import decisions, hashlist, suspensions
+from policy.desk import cases
+from policy.filing import flags, notice_ends
+from policy.law import clocks
 from policy.models import Case, Decision, Flag, HashEntry, Notice, Strike, Suspension
 from provenance import places, restriction
 from provenance import reconciliation as works

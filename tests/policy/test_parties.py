@@ -8,8 +8,13 @@ import pytest
 from accounts.models import User
 from core.clock import now
 from core.problems import Forbidden, Problem
-from policy import bases, cases, consent, decisions, flaggers, hashlist, holds, misuse, parties, suspensions
+from policy import parties
+from policy.consents import bases, consent
+from policy.deciding import decisions, hashlist, suspensions
+from policy.desk import cases
+from policy.filing import flaggers, misuse
 from policy.models import Case, DeclaredConflict, HashEntry, Hold, Misuse, Person, Suspension
+from policy.rights import holds
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice, MakeAsset, agreed
 

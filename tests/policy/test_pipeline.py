@@ -10,7 +10,8 @@ from core.models import Job
 from core.problems import Problem
 from detection.models import Finding, Run
 from ledger.models import Entry
-from policy import flags, pipeline
+from policy import pipeline
+from policy.filing import flags
 from policy.models import Flag, PipelineStep
 from provenance.models import Asset
 from tests.policy.conftest import MakeAsset

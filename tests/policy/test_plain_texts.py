@@ -6,9 +6,10 @@ import pytest
 
 from accounts.models import User
 from core.problems import Problem
-from policy import appeals, decisions, plain_texts, statements
+from policy.deciding import decisions, plain_texts, statements
+from policy.deciding.plain_texts import Names
 from policy.models import Case, Decision, Notice
-from policy.plain_texts import Names
+from policy.redress import appeals
 from provenance.models import Asset
 from tests.conftest import _person
 from tests.policy.conftest import TERMS, FileNotice, agreed, leaf_of

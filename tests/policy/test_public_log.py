@@ -15,21 +15,12 @@ from ledger import log
 from ledger.events import EventType
 from ledger.models import Entry
 from ledger.receipts import disclosures_for
-from policy import (
-    asking,
-    attachments,
-    cases,
-    counter_notices,
-    data_rights,
-    decisions,
-    exports,
-    flags,
-    notice_ends,
-    notices,
-    reconciliation,
-    reconciliation_notices,
-)
+from policy.audits import exports, reconciliation, reconciliation_notices
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import asking, attachments, counter_notices, flags, notice_ends, notices
 from policy.models import Attachment, Case, CounterNotice, Decision, Flag, Notice
+from policy.rights import data_rights
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice
 from tests.policy.test_exports import PURPOSE, text_of

@@ -9,9 +9,12 @@ import time_machine
 from accounts.models import Organisation, User
 from core.clock import now
 from core.problems import Forbidden
-from policy import cases, clocks, decisions, flags, quality, queue, search
+from policy.deciding import decisions
+from policy.desk import cases, quality, queue, search
+from policy.desk.queue import Waiting, Wanted
+from policy.filing import flags
+from policy.law import clocks
 from policy.models import Case, Category, Clock, Flag, Notice, ReviewerProfile, SecondReview, TrustedFlagger
-from policy.queue import Waiting, Wanted
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice, MakeAsset
 

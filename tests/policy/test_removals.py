@@ -12,20 +12,13 @@ from accounts.models import Role, User
 from core import storage
 from ledger.events import EventType
 from ledger.models import Entry
-from policy import (
-    appeals,
-    cases,
-    decisions,
-    holds,
-    misuse,
-    out_of_court,
-    outcomes,
-    reconciliation,
-    reconciliation_sanctions,
-    removals,
-    suspensions,
-)
+from policy.audits import reconciliation, reconciliation_sanctions
+from policy.deciding import decisions, outcomes, removals, suspensions
+from policy.desk import cases
+from policy.filing import misuse
 from policy.models import Action, Appeal, Case, Decision, Misuse, Notice, Suspension
+from policy.redress import appeals, out_of_court
+from policy.rights import holds
 from policy.tasks import strike
 from provenance import reconciliation as works
 from provenance.models import Asset, Rendition

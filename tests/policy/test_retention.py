@@ -16,8 +16,12 @@ from core.clock import now
 from core.problems import Conflict
 from ledger import vault
 from ledger.models import Entry
-from policy import consent, exports, holds, notice_pins, notices, people, reconciliation, retained, retention, rules
+from policy.audits import exports, reconciliation
+from policy.consents import consent
+from policy.filing import notice_pins, notices
+from policy.law import rules
 from policy.models import Case, Consent, Export, Flag, Notice, Person
+from policy.rights import holds, people, retained, retention
 from policy.rulebook.rows import Rule
 from provenance.models import Asset
 from tests.policy.conftest import FileNotice, leaf_of
@@ -57,7 +61,7 @@ def test_six_months_after_the_case_was_closed_a_filer_is_forgotten(asset: Asset,
 def test_nobody_is_forgotten_with_whom_something_is_going_on(
     why: str, asset: Asset, make_asset: Any, file_notice: FileNotice, alice: User, ravi: User
 ) -> None:
-    from policy import data_requests
+    from policy.rights import data_requests
 
     asked, _ = consent.ask_consent(asset, alice, name="Dana Hill", contact="", purposes=["publish"])
     dana = asked.depiction.person

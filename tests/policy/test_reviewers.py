@@ -14,8 +14,11 @@ from accounts.people import create_person
 from core.clock import now
 from core.problems import Conflict, Forbidden, NotFound, Problem
 from ledger.models import Entry
-from policy import asking, cases, decisions, exposure, quality, queue, reconciliation, reviewers, roster
-from policy.exposure import Step
+from policy.audits import reconciliation
+from policy.deciding import decisions
+from policy.desk import cases, exposure, quality, queue, reviewers, roster
+from policy.desk.exposure import Step
+from policy.filing import asking
 from policy.models import (
     Case,
     Category,

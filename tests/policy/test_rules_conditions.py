@@ -9,7 +9,7 @@ from celpy import celtypes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy import rules
+from policy.law import rules
 from policy.rulebook import conditions
 from policy.rulebook.facts import FACTS, RuleError, complete
 

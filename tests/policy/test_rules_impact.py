@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Role, User
 from core.clock import now
-from policy import clocks, rule_impact, rules
+from policy.law import clocks, rule_impact, rules
 from policy.models import Clock
 from policy.rulebook import packs
 from provenance.models import Asset

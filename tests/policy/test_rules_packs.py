@@ -15,7 +15,11 @@ from core import health
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
 from ledger.models import Entry
-from policy import approvals, cases, checks, clocks, decisions, pack_signing, reconciliation_rules, rule_packs, rules
+from policy import checks
+from policy.audits import reconciliation_rules
+from policy.deciding import approvals, decisions
+from policy.desk import cases
+from policy.law import clocks, pack_signing, rule_packs, rules
 from policy.models import Clock, PackApproval, PackVersion
 from policy.rulebook import conditions, facts, packs
 from provenance.models import Asset

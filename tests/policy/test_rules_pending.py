@@ -11,7 +11,7 @@ import time_machine
 from accounts.models import Role, User
 from core.clock import now
 from core.ids import uuid7
-from policy import clocks, rules
+from policy.law import clocks, rules
 from policy.models import Clock
 from provenance.models import Asset
 from tests.policy.conftest import FileNotice, leaf_of

@@ -7,7 +7,9 @@ import pytest
 from accounts.models import User
 from core.problems import Problem
 from ledger.models import Entry
-from policy import bases, consent, learning, reconciliation, signals
+from policy.audits import reconciliation
+from policy.consents import bases, consent, signals
+from policy.deciding import learning
 from policy.models import Signal
 from provenance.models import Asset, Manifest
 from tests.policy.test_consent_purposes import ask

@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from core.problems import Conflict, Forbidden, NotFound, Problem
 from ledger.models import Entry
-from policy import cases, decisions, plain_texts, statements, tdb, tdb_export
+from policy.deciding import decisions, plain_texts, statements, tdb, tdb_export
+from policy.desk import cases
 from policy.models import Case, Decision, Notice, StatementOfReasons
 from provenance.models import Asset
 from tests.policy.conftest import REASONS, TERMS, FileNotice, MakeAsset, leaf_of
@@ -267,7 +268,7 @@ def test_the_command_writes_files_of_calls(case: Case, rita: User, ravi: User, t
 
 
 def test_the_texts_of_all_languages_have_the_same_keys() -> None:
-    from policy import statement_prose
+    from policy.deciding import statement_prose
 
     for language in statement_prose.LANGUAGES:
         said = statement_prose.texts(language)
@@ -296,7 +297,7 @@ def test_everybody_reads_the_reasons_in_their_own_language(
 
 @pytest.mark.django_db
 def test_a_person_shown_who_has_a_link_is_told_too(case: Case, rita: User, alice: User, asset: Asset) -> None:
-    from policy import consent
+    from policy.consents import consent
 
     consent.ask_consent(asset, alice, name="Erin Fox", contact="erin@example.org", purposes=["publish"])
     decision = decisions.decide(case, rita, outcome="hide", **TERMS)

@@ -11,9 +11,10 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from policy import consent, data_rights
-from policy.flags import raise_flag
+from policy.consents import consent
+from policy.filing.flags import raise_flag
 from policy.models import Flag
+from policy.rights import data_rights
 from provenance import kept, manifests, softbinding
 from provenance.models import Asset
 from provenance.restriction import lift, restrict

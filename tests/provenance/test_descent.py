@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import User
 from core.problems import Conflict, Forbidden
 from ledger.models import Entry
-from policy.flags import raise_flag
+from policy.filing.flags import raise_flag
 from policy.models import Case, Flag
 from provenance import descent, kept, manifests, redaction, resolution
 from provenance.models import Asset

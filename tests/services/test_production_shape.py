@@ -23,7 +23,7 @@ REGISTER = f"""
 from core import storage
 from accounts.models import Role
 from accounts.people import create_person
-from policy import bases
+from policy.consents import bases
 from provenance.registration import register_asset
 olga = create_person("olga@example.org", "Olga", roles=[Role.OPERATOR], organisation="The Office")
 bases.record(olga, purpose="detect", ground="gdpr.6.1.f", reference="The assessment of 2026, in the office's files.")

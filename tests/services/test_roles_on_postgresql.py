@@ -29,7 +29,7 @@ with transaction.atomic():
 """
 ERASE = """
 from accounts.models import User
-from policy.data_rights import erase
+from policy.rights.data_rights import erase
 erase(User.objects.get(email="alice@example.org"))
 """
 

@@ -16,7 +16,9 @@ from accounts.models import User
 from core.storage import key_of
 from ledger import log
 from ledger.events import EventType
-from policy import cases, decisions, notices
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import notices
 from policy.models import Case, Decision, Notice
 from provenance.authority import this_office
 from provenance.models import Asset, Manifest, Rendition

@@ -6,8 +6,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Role, User
-from policy import appeal_dialogue, appeals, consent
+from policy.consents import consent
 from policy.models import Appeal, Attachment, Case, Category, Decision, Person, ReviewerProfile
+from policy.redress import appeal_dialogue, appeals
 from provenance.models import Asset
 from tests.conftest import _person
 from tests.web import stage

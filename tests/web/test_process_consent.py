@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from core.clock import now
 from detection import examination, registry
-from policy import bases, hashlist
-from policy import consent as consents
+from policy.consents import bases
+from policy.consents import consent as consents
+from policy.deciding import hashlist
 from policy.models import Consent, DataRequest, Flag, Signal
 from provenance.models import Asset
 from tests.web import stage

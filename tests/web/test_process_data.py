@@ -16,8 +16,14 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import User
 from core.clock import now
-from policy import appeals, cases, consent, data_requests, data_rights, decisions, exports, holds, notices, people
+from policy.audits import exports
+from policy.consents import consent
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import notices
 from policy.models import Breach, Case, Consent, DataRequest, Hold, Notice, Person
+from policy.redress import appeals
+from policy.rights import data_requests, data_rights, holds, people
 from provenance.models import Asset
 from tests.web import stage
 

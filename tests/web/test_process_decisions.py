@@ -10,9 +10,10 @@ from rest_framework.test import APIClient
 
 from accounts.models import Scope, User
 from core.clock import now
-from policy import cases, decisions, hashlist, removals, tdb
+from policy.deciding import decisions, hashlist, removals, tdb
+from policy.deciding.outcomes import PURGE
+from policy.desk import cases
 from policy.models import Action, Case, Decision, HashEntry, Misuse
-from policy.outcomes import PURGE
 from provenance.models import Asset
 from tests.provenance.asking import with_token
 from tests.web import stage

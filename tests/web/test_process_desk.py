@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from detection.models import Finding, Run
 from ledger.models import Entry
-from policy import cases, decisions
+from policy.deciding import decisions
+from policy.desk import cases
 from policy.models import Case, DeclaredConflict, Notice, Recusal, ReviewerProfile, SecondReview
 from provenance.models import Asset
 from tests.web import stage

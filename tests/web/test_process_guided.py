@@ -15,8 +15,11 @@ from accounts.models import Organisation, User
 from core.clock import now
 from detection.models import Finding, Run
 from ledger.models import Entry
-from policy import address_proof, cases, flags, notice_ends, notices, people, rules
+from policy.desk import cases
+from policy.filing import address_proof, flags, notice_ends, notices
+from policy.law import rules
 from policy.models import Attachment, Case, Flag, Misuse, Notice, TrustedFlagger
+from policy.rights import people
 from provenance.models import Asset
 from tests.web import stage
 from web.forms_notices import DetailsForm, languages_of

@@ -6,9 +6,10 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from policy import consent as consents
-from policy import consent_pins, people
+from policy.consents import consent as consents
+from policy.consents import consent_pins
 from policy.models import Appeal, Consent, DataRequest, Person
+from policy.rights import people
 from provenance.models import Asset
 from tests.web import stage
 

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import User
 from core.clock import now
-from policy import counter_notices, court_actions
+from policy.filing import counter_notices, court_actions
 from policy.models import Attachment, CounterNotice, Notice
 from provenance.models import Asset
 from tests.web import stage

@@ -10,8 +10,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from accounts.models import User
 from core.clock import now
 from ledger.models import Entry
-from policy import cases, consent, data_requests, notice_ends, notices
+from policy.consents import consent
+from policy.desk import cases
+from policy.filing import notice_ends, notices
 from policy.models import DataRequest, Notice, Signal
+from policy.rights import data_requests
 from provenance.models import Asset
 from tests.web import stage
 

@@ -9,7 +9,7 @@ import pytest
 from accounts.models import User
 from ledger import sequencer
 from ledger.models import Entry
-from policy import rules
+from policy.law import rules
 from policy.models import Export
 from provenance.models import Asset
 from tests.web import stage

@@ -12,7 +12,7 @@ from accounts.models import User
 from core import storage
 from core.clock import now
 from ledger.models import Entry
-from policy import cases
+from policy.desk import cases
 from policy.models import Case, Decision, MediaView, StatementOfReasons
 from provenance.models import Asset
 from provenance.registration import register_asset

@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Role, User
-from policy import notices, rules
+from policy.filing import notices
+from policy.law import rules
 from policy.models import PackVersion
 from policy.rulebook import packs
 from tests.policy.rule_texts import office, person

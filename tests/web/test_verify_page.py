@@ -14,7 +14,7 @@ from django.test import Client
 from accounts.models import User
 from core.clock import now
 from core.storage import receive
-from policy.consent import ask_consent
+from policy.consents.consent import ask_consent
 from policy.models import Case, Category
 from provenance.judgement import STATES
 from provenance.manifest_reading import MAX_STORE

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from accounts.models import REVIEWERS, Role, User
 from accounts.people import create_person
-from policy import bases, reviewers, roster
+from policy.consents import bases
+from policy.desk import reviewers, roster
 from policy.models import Category, ProcessingBasis, Purpose
 
 

@@ -16,8 +16,15 @@ from detection.models import Run
 from ledger import custody, merkle
 from ledger.models import Checkpoint, Sequence
 from ledger.receipts import receipt_for
-from policy import appeals, authority, cases, consent, data_rights, decisions, exports, notices
+from policy import authority
+from policy.audits import exports
+from policy.consents import consent
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import notices
 from policy.models import Appeal, Category, Decision, Flag, Purpose
+from policy.redress import appeals
+from policy.rights import data_rights
 from provenance.models import Asset, Rendition
 from provenance.registration import register_asset
 from provenance.verification import Report, verify_file

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from django import template
 
 from accounts.models import User
-from policy import counter_notices, guided
+from policy.filing import counter_notices, guided
 from policy.models import CounterNotice, Decision, Notice
 
 register = template.Library()

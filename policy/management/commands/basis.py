@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.people import account
 from core.problems import Problem
-from policy import bases
+from policy.consents import bases
 from policy.models import ProcessingBasis, Purpose
 from provenance.models import Asset
 

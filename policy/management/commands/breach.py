@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.people import account
 from core.problems import Problem
-from policy import breaches
 from policy.models import Breach
+from policy.rights import breaches
 
 
 class Command(BaseCommand):

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.models import Organisation
 from accounts.people import account
 from core.problems import Problem
-from policy import flaggers
+from policy.filing import flaggers
 from policy.models import Category, TrustedFlagger
 
 STATES = {

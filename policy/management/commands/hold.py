@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.people import account
 from core.problems import Problem
-from policy import holds
 from policy.models import Hold
+from policy.rights import holds
 
 
 class Command(BaseCommand):

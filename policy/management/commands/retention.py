@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from policy import retained, retention
+from policy.rights import retained, retention
 
 
 class Command(BaseCommand):

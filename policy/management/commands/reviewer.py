@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.people import account
 from core.problems import Problem
-from policy import roster
+from policy.desk import roster
 from policy.models import Category, ReviewerProfile
 
 

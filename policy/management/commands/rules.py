@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.people import account
 from core.clock import now
 from core.problems import NotFound, Problem
-from policy import rule_impact, rule_packs, rules
+from policy.law import rule_impact, rule_packs, rules
 from policy.models import PackVersion
 from policy.rulebook import comparing, dates, facts, packs
 from policy.rulebook.packs import Pack

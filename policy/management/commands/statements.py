@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.people import account
 from core.problems import Problem
-from policy import tdb_export
+from policy.deciding import tdb_export
 
 
 class Command(BaseCommand):

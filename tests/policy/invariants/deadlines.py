@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from ledger.events import EventType
 from ledger.models import Entry
-from policy import clocks, decisions, guided, notices, rules
+from policy.deciding import decisions
+from policy.filing import guided, notices
+from policy.law import clocks, rules
 from policy.models import Action, Case, Clock, Consent, CounterNotice, Notice
 from tests.policy.invariants.deciding import effective
 from tests.policy.invariants.record import leaves

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from core.clock import now
 from ledger.events import EventType
-from policy import decisions, hashlist, rules, tdb
+from policy.deciding import decisions, hashlist, tdb
+from policy.law import rules
 from policy.models import (
     Action,
     Appeal,

@@ -7,8 +7,10 @@ from detection.models import Label
 from ledger import merkle, reading, tiles, vault
 from ledger.events import EventType
 from ledger.storedtree import read_tile
-from policy import authority, hashlist, holds, quality, queue
-from policy.consent_record import allows, binding, standing
+from policy import authority
+from policy.consents.consent_record import allows, binding, standing
+from policy.deciding import hashlist
+from policy.desk import quality, queue
 from policy.models import (
     Action,
     Case,
@@ -25,6 +27,7 @@ from policy.models import (
     SecondReview,
     StatementOfReasons,
 )
+from policy.rights import holds
 from policy.rulebook.facts import FACTS
 from provenance.descent import descendants
 from provenance.models import Asset

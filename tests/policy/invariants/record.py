@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ledger.events import EventType
 from ledger.models import Entry
-from policy import (
+from policy.audits import (
     reconciliation,
     reconciliation_appeals,
     reconciliation_notices,

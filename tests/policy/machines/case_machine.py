@@ -11,21 +11,14 @@ from accounts.models import User
 from core import storage
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
-from policy import (
-    appeal_dialogue,
-    appeals,
-    asking,
-    authority,
-    cases,
-    consent,
-    data_rights,
-    decisions,
-    holds,
-    notice_ends,
-    notices,
-    out_of_court,
-)
+from policy import authority
+from policy.consents import consent
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import asking, notice_ends, notices
 from policy.models import Appeal, Case, Category, Clock, Decision, Hold, Notice, OutOfCourt, Person
+from policy.redress import appeal_dialogue, appeals, out_of_court
+from policy.rights import data_rights, holds
 from tests.policy.conftest import REASONS, TERMS
 from tests.policy.machines.stage import Stage, again, pick
 

@@ -10,7 +10,7 @@ import time_machine
 
 from accounts.models import Role, User
 from core import storage
-from policy import rule_packs, rules
+from policy.law import rule_packs, rules
 from policy.models import ReviewerProfile
 from policy.rulebook import trial
 from provenance.models import Asset, Fingerprint, Manifest, Rendition
@@ -31,10 +31,11 @@ def hour() -> Iterator[Any]:
 @pytest.fixture
 def cast(
     hour: Any, any_date: None, alice: User, bob: User, mallory: User, rita: User, ravi: User, olga: User,
+    lena: User,
     make_asset: MakeAsset,
 ) -> Cast:  # fmt: skip
     rosa, rune = (_person(name, Role.REVIEWER) for name in ("Rosa", "Rune"))
-    lena, leo = (_person(name, Role.LEGAL) for name in ("Lena", "Leo"))
+    leo = _person("Leo", Role.LEGAL)
     ReviewerProfile.objects.filter(user=rita).update(manager=ravi)
     work = make_asset(alice)
     key, sha256 = storage.keep_bytes(b"what the work shows")

@@ -12,8 +12,10 @@ from typing import Any, Final
 import pytest
 
 from accounts.models import Role
-from policy import appeals, cases, decisions
+from policy.deciding import decisions
+from policy.desk import cases
 from policy.models import Case, Decision, Notice
+from policy.redress import appeals
 from tests.conftest import _person
 from tests.policy.machines.case_machine import ASKED, FILED, GROUNDS, WHY, CaseMachine, undecided
 from tests.policy.machines.conftest import Play

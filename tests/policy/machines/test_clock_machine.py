@@ -11,7 +11,8 @@ from core.clock import now
 from core.problems import Conflict, Problem
 from ledger import log
 from ledger.events import EventType
-from policy import clocks, reconciliation_rules
+from policy.audits import reconciliation_rules
+from policy.law import clocks
 from policy.models import Clock
 from policy.rulebook.rows import PAUSES
 from tests.policy import invariants

@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from core.problems import Conflict, Forbidden, Problem
-from policy import bases, cases, consent, data_rights, decisions, reconciliation
+from policy.audits import reconciliation
+from policy.consents import bases, consent
+from policy.deciding import decisions
+from policy.desk import cases
 from policy.models import Case, Consent, Flag, HashEntry, Notice, Purpose
+from policy.rights import data_rights
 from provenance.models import Asset, Manifest
 from tests.policy import invariants
 from tests.policy.conftest import REASONS
@@ -169,7 +173,7 @@ class ConsentMachine(Stage):
 
 
 def _hash(token: str) -> str:
-    from policy.consent_record import token_hash
+    from policy.consents.consent_record import token_hash
 
     return token_hash(token)
 

@@ -9,21 +9,18 @@ from hypothesis.stateful import precondition, rule
 
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
-from policy import (
-    appeals,
-    cases,
-    counter_notices,
-    court_actions,
-    data_rights,
-    decisions,
-    notice_ends,
-    notices,
+from policy.audits import (
     reconciliation,
     reconciliation_appeals,
     reconciliation_notices,
     reconciliation_sanctions,
 )
+from policy.deciding import decisions
+from policy.desk import cases
+from policy.filing import counter_notices, court_actions, notice_ends, notices
 from policy.models import Appeal, CounterNotice, Decision, Notice
+from policy.redress import appeals
+from policy.rights import data_rights
 from tests.policy import invariants
 from tests.policy.conftest import TERMS
 from tests.policy.machines.conftest import Play

@@ -11,20 +11,12 @@ from accounts.models import User
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
 from ledger import vault
-from policy import (
-    consent,
-    data_answers,
-    data_letters,
-    data_requests,
-    data_rights,
-    hashlist,
-    holds,
-    notices,
-    people,
-    reconciliation,
-    reconciliation_rights,
-)
+from policy.audits import reconciliation, reconciliation_rights
+from policy.consents import consent
+from policy.deciding import hashlist
+from policy.filing import notices
 from policy.models import Clock, DataRequest, HashEntry, Hold, Notice, Person
+from policy.rights import data_answers, data_letters, data_requests, data_rights, holds, people
 from tests.policy import invariants
 from tests.policy.machines.conftest import Play
 from tests.policy.machines.stage import Stage, again, pick

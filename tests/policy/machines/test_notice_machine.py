@@ -12,22 +12,13 @@ from hypothesis.stateful import precondition, rule
 
 from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
-from policy import (
-    appeals,
-    asking,
-    cases,
-    data_rights,
-    decisions,
-    hashlist,
-    misuse,
-    notice_ends,
-    notice_pins,
-    notices,
-    reconciliation,
-    reconciliation_notices,
-    suspensions,
-)
+from policy.audits import reconciliation, reconciliation_notices
+from policy.deciding import decisions, hashlist, suspensions
+from policy.desk import cases
+from policy.filing import asking, misuse, notice_ends, notice_pins, notices
 from policy.models import Appeal, Case, Clock, Flag, Misuse, Notice, Suspension
+from policy.redress import appeals
+from policy.rights import data_rights
 from provenance import restriction
 from tests.policy import invariants
 from tests.policy.conftest import TERMS

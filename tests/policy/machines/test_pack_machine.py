@@ -14,7 +14,8 @@ from core.clock import now
 from core.problems import Conflict, Forbidden, Problem
 from ledger import log
 from ledger.events import EventType
-from policy import clocks, reconciliation_rules, rule_packs, rules
+from policy.audits import reconciliation_rules
+from policy.law import clocks, rule_packs, rules
 from policy.models import Clock, PackVersion
 from tests.policy import invariants
 from tests.policy.machines.conftest import Play

@@ -1,0 +1,1 @@
+"""The doors of the REST API into this room. Addresses: `policy.urls`."""

@@ -1,0 +1,1 @@
+"""The review desk: cases, their queue, and the people who work on them."""

@@ -1,0 +1,1 @@
+"""What people file: notices of every kind, their documents and clocks, disputed flags, counter-notices; misuse."""

@@ -1,0 +1,1 @@
+"""Rules in force, their packs, and the clocks they start."""

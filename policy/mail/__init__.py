@@ -1,0 +1,1 @@
+"""What is sent by e-mail, and to whom."""

@@ -1,0 +1,1 @@
+"""People's own data: the register, requests, erasure, holds, retention, breaches."""
