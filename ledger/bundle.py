@@ -1,265 +1,328 @@
-"""Bundles: a part of the log with its proofs, to be verified offline by `ledger.verify`. Format: `docs/formats.md`."""
+"""Bundles: a part of the log with its proofs, to be verified offline by `ledger.verify`. Format: `docs/formats.md`.
 
+Written as a stream, in constant memory whatever the number of entries: the leaves from the database, the disclosures
+as they come, then the table out of both.
+"""
+
+import datetime as dt
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import IO
+from pathlib import Path
+from typing import IO, Final
+
+from django.conf import settings
+from django.db.models import QuerySet
 
 from core.canonical import Json, canonical_json
 from core.clock import now
 from core.problems import Problem
 from ledger import bundleformat as form
-from ledger import container, custody, keys, merkle, notes, proofs, reading
+from ledger import bundlewords, container, custody, merkle, notes, proofs, reading
+from ledger.bundletable import write_table
 from ledger.models import Checkpoint, Entry, Stamp
 from ledger.receipts import Disclosure
 
-# A bundle is checked in memory by whoever receives it; beyond this, export in parts.
-MAX_ENTRIES = 50_000
-_CHUNK = 2000
+_CHUNK: Final = 2000
+_PIECE: Final = 1 << 18
 
-README = """# An extract from a public register of media
+# A disclosure, as the bundle has it.
+Row = Mapping[str, Json]
 
-This file was written by the register **{origin}** at {made_at}. It holds {count} entries of the register,
-numbers {first} to {last}, without a gap{selected}, as they were when the register had {size} entries.
 
-**You need not believe us, or this text.** The register signs its whole content, again and again, as one number (the
-“root”). Each entry here comes with a proof that it is part of that number, so that nothing in it can have been changed,
-removed or moved since.
+@dataclass(frozen=True)
+class BundleScope:
+    """What a bundle is of: `count` entries from index `first` on, without a gap (`bundle_scope` works it out).
 
-| member | what it is |
-|---|---|
-| `entries.csv` | the entries as a table, for reading |
-| `leaves.jsonl` | the entries exactly as they were recorded, one a line; these bytes are what is proved |
-| `disclosures.jsonl` | {disclosed} sealed values, opened; the salt shows that each is the one recorded |
-| `proofs/` | one proof an entry (C2SP tlog-proof) |
-| `checkpoint` | the signed root (C2SP tlog-checkpoint), with the signatures of witnesses, if there are any |
-| `policy` | the register's public keys, and who witnesses it (C2SP tlog-policy) |
-| `rotations` | how each key of the register took over from the one before |
-| `previous/` | if it is there: the proof that nothing in an earlier extract was changed since |
-| `stamps/` | if it is there: when an authority of time saw the register (RFC 3161) |
-| `manifest.json`, `manifest.sig` | the digest of every member, signed |
+    since, until, types: the query by date and kind, [since, until), all kinds if none; what a verifier checks again.
+    selected: the indices asked for, ascending, where the query asked for more than that; None: all that match.
+    """
 
-## To verify it
-
-Two programs check everything, without a network. Either, on a machine with Python 3.11 or newer, with the folder
-`ledger/` of Assay:
-
-    pip install pynacl
-    python -m ledger.verify this-file.zip --key '{vkey}'
-
-or the one in `contrib/verify-go/` of Assay, which shares no code with the first, on a machine with Go:
-
-    verify-go --key '{vkey}' this-file.zip
-
-Compare the key's fingerprint with one that you got by another way (telephone, letter, the register's page):
-
-    {fingerprint}
-
-A time stamp's own signature is checked with the certificate of its authority, which you need from elsewhere:
-
-    unzip this-file.zip
-    openssl ts -verify -data stamps/checkpoint -in stamps/NAME.tsr -CAfile authority.crt
-
-A value that is sealed and not disclosed here shows only as a commitment; so does one that was erased at a person's
-request. Neither makes any check fail.
-"""
+    first: int
+    count: int
+    selected: Iterable[int] | None = None
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    types: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class BundleSummary:
-    """first, count: the range of indices. manifest_sha256: hex; names the bundle for ever."""
+    """first, count: the range of indices. selected: how many of them were asked for. manifest_sha256: hex; names the
+    bundle for ever.
+    """
 
     first: int
     count: int
+    selected: int
     disclosures: int
     size: int
     root: str
     manifest_sha256: str
 
 
+def bundle_scope(
+    checkpoint: Checkpoint,
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    types: Sequence[str] = (),
+    selected: Iterable[int] | None = None,
+) -> BundleScope:
+    """The range that provably has every entry of [since, until) that the checkpoint covers.
+
+    It reaches an entry beyond each date that is older, or newer, by more than `edge_slack`; or to the log's end.
+    """
+    slack = dt.timedelta(seconds=edge_slack()) if since or until else dt.timedelta(0)
+    covered = Entry.objects.filter(sequence__index__lt=checkpoint.size)
+    first, end = 0, checkpoint.size
+    if since:
+        first = _index(covered.filter(created_at__lt=since - slack).order_by("-sequence__index"), 0)
+        # Whatever the promise: no entry of these dates is left out.
+        first = min(first, _index(covered.filter(created_at__gte=since).order_by("sequence__index"), first))
+    if until:
+        last = _index(covered.filter(created_at__gte=until + slack).order_by("sequence__index"), end - 1)
+        end = max(last, first, _index(covered.filter(created_at__lt=until).order_by("-sequence__index"), 0)) + 1
+        end = min(end, checkpoint.size)
+    return BundleScope(first, end - first, selected, since, until, tuple(sorted(set(types))))
+
+
+def _index(rows: QuerySet[Entry], default: int) -> int:
+    found = rows.values_list("sequence__index", flat=True).first()
+    return default if found is None else found
+
+
+def edge_slack() -> int:
+    """Seconds by which the order of the index and that of the entries' times may differ: an entry is in the tree
+    within the maximum merge delay, and clocks are behind each other by no more than what an append tolerates.
+    """
+    return settings.ASSAY_LOG_MMD + math.ceil(settings.ASSAY_LOG_CLOCK_TOLERANCE)
+
+
 def write_bundle(
     target: IO[bytes],
     *,
-    entries: Sequence[int],
-    disclosures: Mapping[int, Sequence[Disclosure]],
+    scope: BundleScope,
+    disclosures: Iterable[tuple[int, Disclosure]],
     about: Mapping[str, Json],
+    files: Mapping[str, Path | bytes] | None = None,
     checkpoint: Checkpoint | None = None,
     previous: Checkpoint | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> BundleSummary:
-    """Write the bundle of these indices and everything between the smallest and the largest, so that gaps cannot hide.
+    """Write the bundle of a scope into an empty file that can be sought in and read.
 
-    entries: the indices asked for (the manifest names them as `selected`); may be empty.
-    disclosures: opened sections by index, all inside the range (`receipts.disclosures_for`).
+    disclosures: opened sections (`receipts.disclosures_for`), ascending by index and name, all inside the scope.
     about: what the bundle is for, as JSON; no personal data that is not in scope.
-    checkpoint: the newest by default; must cover all of `entries`.
+    files: further members by name, under `files/`: a report, rule packs, media.
+    checkpoint: the newest by default; must cover the scope.
     previous: that of the reader's last bundle, to show that the log only grew since.
-    Raises Problem when nothing is signed yet or there are more than 50,000 entries; NotFound beyond the checkpoint.
+    progress: is told how many entries are written, every 2,000.
+    Raises Problem when nothing is signed yet, not all of the scope is, or the file would be larger than 4 GiB;
+    ValueError for disclosures or selected indices that are out of order or outside of the scope.
     """
     checkpoint = checkpoint or reading.latest_checkpoint()
     if checkpoint is None:
         raise Problem("export.nothing_signed", "There is nothing to export yet", status=409, detail="The log is empty.")
-    scope = _Scope(checkpoint, sorted(set(entries)), now().strftime("%Y-%m-%dT%H:%M:%SZ"))
-    opened = _disclosure_rows(disclosures, scope.indices)
-    signer = custody.log_signer()
-    members = _members(scope, opened, previous, signer.verifier)
-    digests = {name: _digest(data) for name, data in chain(members.items(), _proofs(scope))}
-    manifest = _manifest(scope, about, len(opened), digests)
-    signature = str(notes.sign(form.signed_text(manifest), signer)).encode()
-    first_two = [(form.MANIFEST, manifest), (form.SIGNATURE, signature)]
-    container.write(target, chain(first_two, members.items(), _proofs(scope)))
-    first, count = scope.indices.start, len(scope.indices)
-    return BundleSummary(first, count, len(opened), scope.head.size, scope.head.root.hex(), form.sha256(manifest))
-
-
-class _Scope:
-    """What a bundle is of: the indices in it, those that were asked for, and the tree they are proved in."""
-
-    def __init__(self, checkpoint: Checkpoint, selected: Sequence[int], made_at: str) -> None:
-        first, count = _range(selected)
-        self.indices, self.selected, self.made_at = range(first, first + count), selected, made_at
-        self.head, self.checkpoint = _head(checkpoint), reading.checkpoint_text(checkpoint)
-        self.tree = proofs.nodes(checkpoint.size)
-
-
-def _members(
-    scope: _Scope, opened: Sequence[Mapping[str, Json]], previous: Checkpoint | None, key: keys.LogVerifier
-) -> dict[str, bytes]:
-    """Every member between the manifest's signature and the proofs, in the order of the format."""
-    leaves = _leaves(scope)
-    return {
-        form.README: _readme(scope, len(opened), key),
-        form.CHECKPOINT: scope.checkpoint.encode(),
-        form.POLICY: reading.policy().text().encode(),
-        form.ROTATIONS: form.join_notes(custody.rotations()),
-        form.LEAVES: form.join_lines(leaves),
-        form.CSV: form.entries_csv(scope.indices.start, leaves, opened),
-        form.DISCLOSURES: form.join_lines(canonical_json(row) for row in opened),
-        **_previous(previous, scope),
-        **_stamps(scope),
-    }
-
-
-def _proofs(scope: _Scope) -> Iterator[tuple[str, bytes]]:
-    """Made twice, for the manifest and for the file, and never held together: each one has the whole checkpoint."""
-    for index in scope.indices:
-        yield form.proof_name(index), _proof(index, scope)
-
-
-def _digest(data: bytes) -> Json:
-    return {"size": len(data), "sha256": form.sha256(data)}
-
-
-def _manifest(scope: _Scope, about: Mapping[str, Json], disclosures: int, members: dict[str, Json]) -> bytes:
-    return canonical_json(
-        {
-            "format": form.FORMAT,
-            "about": dict(about),
-            "made_at": scope.made_at,
-            "origin": scope.head.origin,
-            "checkpoint": {"size": scope.head.size, "root": scope.head.root.hex()},
-            "range": {"first": scope.indices.start, "count": len(scope.indices)},
-            "selected": scope.selected,
-            "disclosures": disclosures,
-            "members": members,
-        }
-    )
-
-
-def _range(selected: Sequence[int]) -> tuple[int, int]:
-    """The first index and how many from it on. Raises Problem when they are too many."""
-    if not selected:
-        return 0, 0
-    count = selected[-1] - selected[0] + 1
-    if count > MAX_ENTRIES:
+    try:
+        return _Bundle(target, scope, checkpoint, progress).write(disclosures, about, files or {}, previous)
+    except container.TooLarge as error:
         raise Problem(
             "export.too_large",
-            "Too many entries for one export",
-            detail=f"These are {count} entries; one export holds at most {MAX_ENTRIES}.",
+            "Too much for one export",
+            detail="One export file holds at most 4 GiB.",
             next_step="Choose a shorter time, and make several exports.",
+        ) from error
+
+
+class _Bundle:
+    """One bundle while it is written."""
+
+    def __init__(
+        self, target: IO[bytes], scope: BundleScope, checkpoint: Checkpoint, progress: Callable[[int], None] | None
+    ) -> None:
+        self.scope, self.progress = scope, progress
+        self.zip = container.Writer(target)
+        self.head, self.checkpoint = _head(checkpoint), reading.checkpoint_text(checkpoint)
+        self.tree = proofs.nodes(checkpoint.size)
+        self.made_at = now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.disclosed = self.selected = 0
+        self.query = form.Query(_moment(scope.since), _moment(scope.until), tuple(scope.types))
+
+    def write(
+        self,
+        disclosures: Iterable[tuple[int, Disclosure]],
+        about: Mapping[str, Json],
+        files: Mapping[str, Path | bytes],
+        previous: Checkpoint | None,
+    ) -> BundleSummary:
+        if self.scope.first + self.scope.count > self.head.size:
+            raise _not_signed()
+        self._lines(form.LEAVES, self._leaves())
+        self._lines(form.DISCLOSURES, map(canonical_json, self._rows(disclosures)))
+        self.selected = write_table(self.zip, self.scope.first, self.query)
+        if self.scope.selected is not None:
+            self._lines(form.SELECTED, map(canonical_json, self._ranges(self.scope.selected)))
+        for name, data in self._small(previous):
+            self.zip.add(name, data)
+        self._files(files)
+        manifest = self._manifest(about)
+        self.zip.add(form.MANIFEST, manifest)
+        self.zip.add(form.SIGNATURE, str(notes.sign(form.signed_text(manifest), custody.log_signer())).encode())
+        self.zip.finish()
+        first, count, root = self.scope.first, self.scope.count, self.head.root.hex()
+        digest = form.sha256(manifest)
+        return BundleSummary(first, count, self.selected, self.disclosed, self.head.size, root, digest)
+
+    def _lines(self, name: str, lines: Iterable[bytes]) -> None:
+        with self.zip.member(name) as part:
+            pending, size = list[bytes](), 0
+            for line in lines:
+                pending.append(line)
+                size += len(line)
+                if size > _PIECE:
+                    part.write(form.join_lines(pending))
+                    pending, size = [], 0
+            part.write(form.join_lines(pending))
+
+    def _leaves(self) -> Iterator[bytes]:
+        first, end = self.scope.first, self.scope.first + self.scope.count
+        for start in range(first, end, _CHUNK):
+            stop = min(start + _CHUNK, end)
+            rows = Entry.objects.filter(sequence__index__gte=start, sequence__index__lt=stop)
+            leaves = list(rows.order_by("sequence__index").values_list("leaf", flat=True))
+            if len(leaves) != stop - start:
+                raise _not_signed()
+            yield from map(bytes, leaves)
+            if self.progress:
+                self.progress(stop - first)
+
+    def _rows(self, disclosures: Iterable[tuple[int, Disclosure]]) -> Iterator[Row]:
+        last, first = (-1, ""), self.scope.first
+        for index, one in disclosures:
+            if not first <= index < first + self.scope.count:
+                raise ValueError(f"a disclosure of entry {index} is outside of the bundle")
+            if (index, one.name) <= last:
+                raise ValueError(f"the disclosures of entry {index} are out of order")
+            last = index, one.name
+            self.disclosed += 1
+            yield {"index": index, **one.as_dict()}
+
+    def _ranges(self, selected: Iterable[int]) -> Iterator[Sequence[int]]:
+        """The indices as [first, count] of each run of neighbours."""
+        self.selected, start, end = 0, -1, -1
+        last = self.scope.first + self.scope.count
+        for index in selected:
+            if not max(end, self.scope.first) <= index < last:
+                raise ValueError(f"the selected index {index} is out of order, or outside of the bundle")
+            if index != end and end >= 0:
+                yield [start, end - start]
+            start = start if index == end else index
+            end = index + 1
+            self.selected += 1
+        if end >= 0:
+            yield [start, end - start]
+
+    def _small(self, previous: Checkpoint | None) -> Iterator[tuple[str, bytes]]:
+        first, count = self.scope.first, self.scope.count
+        yield form.RANGE_PROOF, form.hash_lines(merkle.range_proof(self.tree, first, count, self.head.size))
+        yield form.CHECKPOINT, self.checkpoint.encode()
+        yield form.POLICY, reading.policy().text().encode()
+        yield form.ROTATIONS, form.join_notes(custody.rotations())
+        if previous is not None and self._is_earlier(previous):
+            yield form.PREVIOUS_CHECKPOINT, reading.checkpoint_text(previous).encode()
+            yield form.PREVIOUS_CONSISTENCY, self._consistency(previous.size)
+        yield from self._stamps()
+        yield form.README, self._readme()
+        yield form.SCHEMA, canonical_json(bundlewords.SCHEMA)
+
+    def _stamps(self) -> Iterator[tuple[str, bytes]]:
+        """The newest time-stamped checkpoint up to this one, as it was stamped, and its stamps."""
+        newest = Stamp.objects.filter(checkpoint__size__lte=self.head.size).order_by("-checkpoint_id").first()
+        if newest is None or not self._is_earlier(newest.checkpoint):
+            return
+        stamped = newest.checkpoint
+        responses = {_plain(stamp.authority): bytes(stamp.token) for stamp in stamped.stamps.all()}
+        # Without cosignatures: those came later than the stamp, and are not what it is over.
+        yield form.STAMPS_CHECKPOINT, stamped.note.encode()
+        yield form.STAMPS_CONSISTENCY, self._consistency(stamped.size)
+        for authority in sorted(responses):
+            yield form.stamp_name(authority), responses[authority]
+
+    def _is_earlier(self, checkpoint: Checkpoint) -> bool:
+        # A log that succeeded another one keeps its tree, but signs under another name.
+        return checkpoint.size <= self.head.size and _head(checkpoint).origin == self.head.origin
+
+    def _consistency(self, size: int) -> bytes:
+        return form.hash_lines(merkle.consistency(self.tree, size, self.head.size))
+
+    def _files(self, files: Mapping[str, Path | bytes]) -> None:
+        for name in sorted(files):
+            content = files[name]
+            with self.zip.member(form.FILES + name) as part:
+                for piece in [content] if isinstance(content, bytes) else _pieces(content):
+                    part.write(piece)
+
+    def _manifest(self, about: Mapping[str, Json]) -> bytes:
+        return canonical_json(
+            {
+                "format": form.FORMAT,
+                "about": dict(about),
+                "made_at": self.made_at,
+                "origin": self.head.origin,
+                "checkpoint": {"size": self.head.size, "root": self.head.root.hex()},
+                "range": {"first": self.scope.first, "count": self.scope.count},
+                "query": {
+                    "since": self.query.since,
+                    "until": self.query.until,
+                    "types": list(self.query.types),
+                    "slack": edge_slack() if self.query.dated else 0,
+                },
+                "selection": {"by": "query" if self.scope.selected is None else "list", "count": self.selected},
+                "disclosures": self.disclosed,
+                "members": {m.name: {"size": m.size, "sha256": m.sha256} for m in self.zip.members.values()},
+            }
         )
-    return selected[0], count
+
+    def _readme(self) -> bytes:
+        first, count, key = self.scope.first, self.scope.count, custody.log_verifier()
+        text = bundlewords.README.format(
+            origin=key.name,
+            made_at=self.made_at,
+            first=first,
+            last=first + count - 1 if count else "(none)",
+            count=count,
+            size=self.head.size,
+            selected=f"; {self.selected} of them were asked for" if self.selected != count else "",
+            disclosed=self.disclosed,
+            vkey=key.vkey,
+            fingerprint=key.fingerprint,
+        )
+        return text.encode()
+
+
+def _not_signed() -> Problem:
+    return Problem(
+        "export.not_signed", "These entries are not all signed yet", status=409, next_step="Try again in a moment."
+    )
 
 
 def _head(checkpoint: Checkpoint) -> notes.TreeHead:
     return notes.parse_tree_head(notes.parse(checkpoint.note).text)
 
 
-def _leaves(scope: _Scope) -> list[bytes]:
-    first, end = scope.indices.start, scope.indices.stop
-    rows = Entry.objects.filter(sequence__index__gte=first, sequence__index__lt=end).order_by("sequence__index")
-    leaves = [bytes(leaf) for leaf in rows.values_list("leaf", flat=True).iterator(_CHUNK)]
-    if len(leaves) != end - first or end > scope.head.size:
-        raise Problem(
-            "export.not_signed", "These entries are not all signed yet", status=409, next_step="Try again in a moment."
-        )
-    return leaves
+def _moment(at: dt.datetime | None) -> str | None:
+    """As a leaf's `ts`."""
+    return f"{at.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z" if at else None
 
 
-def _proof(index: int, scope: _Scope) -> bytes:
-    path = proofs.path_to_root(index, scope.tree)
-    return str(notes.LoggedProof(index, tuple(path), scope.checkpoint)).encode()
-
-
-def _previous(previous: Checkpoint | None, scope: _Scope) -> dict[str, bytes]:
-    if previous is None or not _is_earlier(previous, scope.head):
-        return {}
-    return {
-        form.PREVIOUS_CHECKPOINT: reading.checkpoint_text(previous).encode(),
-        form.PREVIOUS_CONSISTENCY: _consistency(previous.size, scope),
-    }
-
-
-def _stamps(scope: _Scope) -> dict[str, bytes]:
-    """The newest time-stamped checkpoint up to this one, as it was stamped, and its stamps; empty if there is none."""
-    newest = Stamp.objects.filter(checkpoint__size__lte=scope.head.size).order_by("-checkpoint_id").first()
-    if newest is None or not _is_earlier(newest.checkpoint, scope.head):
-        return {}
-    stamped = newest.checkpoint
-    responses = {_plain(stamp.authority): bytes(stamp.token) for stamp in stamped.stamps.all()}
-    return {
-        # Without cosignatures: those came later than the stamp, and are not what it is over.
-        form.STAMPS_CHECKPOINT: stamped.note.encode(),
-        form.STAMPS_CONSISTENCY: _consistency(stamped.size, scope),
-        **{form.stamp_name(authority): responses[authority] for authority in sorted(responses)},
-    }
-
-
-def _is_earlier(checkpoint: Checkpoint, head: notes.TreeHead) -> bool:
-    # A log that succeeded another one keeps its tree, but signs under another name.
-    return checkpoint.size <= head.size and _head(checkpoint).origin == head.origin
-
-
-def _consistency(size: int, scope: _Scope) -> bytes:
-    return form.consistency_bytes(merkle.consistency(scope.tree, size, scope.head.size))
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(container.CHUNK):
+            yield piece
 
 
 def _plain(authority: str) -> str:
     """An authority's host name as it can stand in a member's name."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", authority).lstrip("._-") or "authority"
-
-
-def _disclosure_rows(disclosures: Mapping[int, Sequence[Disclosure]], scope: range) -> list[dict[str, Json]]:
-    rows: list[dict[str, Json]] = []
-    for index in sorted(disclosures):
-        if index not in scope:
-            raise ValueError(f"a disclosure of entry {index} is outside of the bundle")
-        rows += [{"index": index, **one.as_dict()} for one in sorted(disclosures[index], key=lambda one: one.name)]
-    return rows
-
-
-def _readme(scope: _Scope, disclosed: int, key: keys.LogVerifier) -> bytes:
-    count = len(scope.indices)
-    text = README.format(
-        origin=key.name,
-        made_at=scope.made_at,
-        first=scope.indices.start,
-        last=scope.indices[-1] if count else "(none)",
-        count=count,
-        size=scope.head.size,
-        selected=f"; {len(scope.selected)} of them were asked for" if len(scope.selected) != count else "",
-        disclosed=disclosed,
-        vkey=key.vkey,
-        fingerprint=key.fingerprint,
-    )
-    return text.encode()

@@ -1,30 +1,39 @@
 """The members of a bundle, written by `ledger.bundle` and read by `ledger.verify` (`docs/formats.md`). Pure."""
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger import jcs, merkle, notes
+from ledger import jcs, notes
 
-FORMAT: Final = "assay-bundle/1"
-MANIFEST: Final = "manifest.json"
-SIGNATURE: Final = "manifest.sig"
-README: Final = "README.md"
+FORMAT: Final = "assay-bundle/2"
+LEAVES: Final = "leaves.jsonl"
+DISCLOSURES: Final = "disclosures.jsonl"
+CSV: Final = "entries.csv"
+RANGE_PROOF: Final = "range-proof"
 CHECKPOINT: Final = "checkpoint"
 POLICY: Final = "policy"
 ROTATIONS: Final = "rotations"
-LEAVES: Final = "leaves.jsonl"
-CSV: Final = "entries.csv"
-DISCLOSURES: Final = "disclosures.jsonl"
-FIXED: Final = (README, CHECKPOINT, POLICY, ROTATIONS, LEAVES, CSV, DISCLOSURES)
-# Optional, after the fixed ones and before the proofs: both of the first pair, all of the second group, or none.
+README: Final = "README.md"
+SCHEMA: Final = "schema.json"
+MANIFEST: Final = "manifest.json"
+SIGNATURE: Final = "manifest.sig"
+# Optional: the first alone; both of the pair; all of the group; any number of files.
+SELECTED: Final = "selected.jsonl"
 PREVIOUS_CHECKPOINT: Final = "previous/checkpoint"
 PREVIOUS_CONSISTENCY: Final = "previous/consistency"
 STAMPS_CHECKPOINT: Final = "stamps/checkpoint"
 STAMPS_CONSISTENCY: Final = "stamps/consistency"
+FILES: Final = "files/"
+
+# What a reader holds at once: a line, or a whole member of those that are not read line by line.
+MAX_LINE: Final = 1 << 24
+MAX_WHOLE: Final = 1 << 24
 
 RECEIPT_FORMAT: Final = "assay-receipt/1"
 ACKNOWLEDGEMENT_FORMAT: Final = "assay-acknowledgement/1"
@@ -39,10 +48,9 @@ SALT_BYTES: Final = 32
 CSV_COLUMNS: Final = ("index", "time", "type", "role", "object", "facts", "refs", "disclosed", "leaf_hash")
 _STAMP: Final = re.compile(r"stamps/([A-Za-z0-9][A-Za-z0-9._-]*)\.tsr", re.ASCII)
 _QUOTED: Final = frozenset(',"\r\n')
-
-
-def proof_name(index: int) -> str:
-    return f"proofs/{index}.tlog-proof"
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", re.ASCII)
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def stamp_name(authority: str) -> str:
@@ -55,15 +63,15 @@ def authorities(members: Iterable[str]) -> list[str]:
     return sorted(match[1] for match in map(_STAMP.fullmatch, members) if match)
 
 
-def member_order(first: int, count: int, *, previous: bool, authorities: Iterable[str]) -> list[str]:
-    """Every member after `manifest.json` and `manifest.sig`, in the order of the format."""
-    names = list(FIXED)
+def member_order(*, selected: bool, previous: bool, authorities: Iterable[str], files: Iterable[str]) -> list[str]:
+    """Every member before `manifest.json` and `manifest.sig`, in the order of the format. files: whole names."""
+    names = [LEAVES, DISCLOSURES, CSV, *([SELECTED] if selected else []), RANGE_PROOF, CHECKPOINT, POLICY, ROTATIONS]
     if previous:
         names += [PREVIOUS_CHECKPOINT, PREVIOUS_CONSISTENCY]
     stamps = [stamp_name(authority) for authority in sorted(authorities)]
     if stamps:
         names += [STAMPS_CHECKPOINT, STAMPS_CONSISTENCY, *stamps]
-    return names + [proof_name(index) for index in range(first, first + count)]
+    return [*names, README, SCHEMA, *sorted(files)]
 
 
 def sha256(data: bytes) -> str:
@@ -102,17 +110,54 @@ def split_notes(data: bytes) -> list[str]:
     return [f"{text}\n\n{signatures}\n" for text, signatures in zip(parts[::2], parts[1::2], strict=True)]
 
 
-def consistency_bytes(proof: Iterable[bytes]) -> bytes:
-    """A consistency proof, one base64 hash a line; empty for an empty proof."""
+def hash_lines(proof: Iterable[bytes]) -> bytes:
+    """A consistency or range proof, one base64 hash a line; empty for an empty proof."""
     return join_lines(base64.b64encode(value) for value in proof)
 
 
-def parse_consistency(data: bytes) -> list[bytes]:
+def parse_hashes(data: bytes) -> list[bytes]:
     """Raises ValueError."""
     lines = split_lines(data)
     if len(lines) > notes.MAX_PROOF_LINES * 2:
-        raise ValueError("the consistency proof is too long")
+        raise ValueError("the proof is too long")
     return [unb64(line.decode("ascii")) for line in lines]
+
+
+def parse_time(text: object) -> int | None:
+    """Microseconds since 1970 of `YYYY-MM-DDThh:mm:ss.ffffffZ`; None for anything else."""
+    if not isinstance(text, str) or not _TIME.fullmatch(text):
+        return None
+    try:
+        return (dt.datetime.fromisoformat(text) - _EPOCH) // dt.timedelta(microseconds=1)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which entries were asked for: of [since, until), as leaves write their times, and of these types, any if none.
+
+    Times have one form, so that their order is that of their texts.
+    """
+
+    since: str | None = None
+    until: str | None = None
+    types: tuple[str, ...] = ()
+
+    @property
+    def dated(self) -> bool:
+        return self.since is not None or self.until is not None
+
+    def matches(self, fields: Mapping[str, Any]) -> bool:
+        """Whether the leaf with these fields was asked for."""
+        if self.types and fields.get("type") not in self.types:
+            return False
+        at = fields.get("ts")
+        if not self.dated:
+            return True
+        if not isinstance(at, str):
+            return False
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
 
 
 def unb64(text: str) -> bytes:
@@ -128,28 +173,22 @@ def commits(fields: Mapping[str, Any], disclosure: Mapping[str, Any]) -> bool:
     return isinstance(stated, str) and hmac.compare_digest(base64.b64encode(made), stated.encode())
 
 
-def entries_csv(first: int, leaves: Sequence[bytes], disclosures: Iterable[Mapping[str, Any]]) -> bytes:
-    """The leaves as a table (RFC 4180, UTF-8), one row an entry. Derived: the leaves decide.
+CSV_HEADER: Final = b",".join(name.encode() for name in CSV_COLUMNS) + b"\r\n"
 
-    A cell is quoted only when it holds a comma, a quotation mark or a line break, so that the table has one form.
+
+def csv_row(index: int, leaf: bytes, digest: bytes, fields: Mapping[str, Any], opened: Mapping[str, Any]) -> bytes:
+    """One leaf as a row of the table (RFC 4180, UTF-8). Derived: the leaves decide.
+
+    digest: the leaf's hash. fields: the leaf, read. opened: the values disclosed of it, by name. A cell is quoted only
+    when it holds a comma, a quotation mark or a line break, so that the table has one form.
     """
-    opened: dict[int, dict[str, Any]] = {}
-    for disclosure in disclosures:
-        opened.setdefault(disclosure["index"], {})[disclosure["name"]] = disclosure["value"]
-    rows: list[Sequence[str]] = [CSV_COLUMNS]
-    rows += [_row(index, leaf, opened.get(index)) for index, leaf in enumerate(leaves, first)]
-    return "".join(",".join(map(_cell, row)) + "\r\n" for row in rows).encode("utf-8")
-
-
-def _row(index: int, leaf: bytes, opened: Mapping[str, Any] | None) -> list[str]:
-    fields = jcs.decode(leaf)
     texts = [_shown(fields.get(name, "")) for name in ("ts", "type", "role", "object")]
-    # A cell that holds JSON begins with a brace, so that no spreadsheet takes what a person wrote for a formula.
-    facts = jcs.encode(fields.get("facts", {})).decode()
+    facts = jcs.encode_within(fields.get("facts", {}), leaf).decode()
     shown = jcs.encode(dict(opened)).decode() if opened else ""
     refs = fields.get("refs", [])
     joined = " ".join(refs) if isinstance(refs, list) and all(isinstance(ref, str) for ref in refs) else _shown(refs)
-    return [str(index), *texts, facts, joined, shown, merkle.leaf_hash(leaf).hex()]
+    cells = (str(index), *texts, facts, joined, shown, digest.hex())
+    return (",".join(map(_cell, cells)) + "\r\n").encode("utf-8")
 
 
 def _shown(value: Any) -> str:
@@ -157,4 +196,7 @@ def _shown(value: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if not _QUOTED.isdisjoint(text) else text
+    # A spreadsheet takes what begins like this for a formula, which could send the table anywhere; after an apostrophe
+    # it is text (OWASP, CSV injection).
+    safe = f"'{text}" if text.startswith(_FORMULA) else text
+    return '"' + safe.replace('"', '""') + '"' if not _QUOTED.isdisjoint(safe) else safe

@@ -21,7 +21,20 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core.health import Check
-from ledger import bundleformat, container, custody, head, journal, keys, merkle, notes, rotation, vault
+from ledger import (
+    bundleformat,
+    container,
+    custody,
+    head,
+    journal,
+    keys,
+    merkle,
+    notes,
+    rotation,
+    vault,
+    verify_checks,
+    verify_entries,
+)
 from ledger.events import EventType
 from ledger.log import Sealed, append
 from ledger.mirror import Mirror, Unreadable
@@ -217,19 +230,21 @@ def _of_mirror(mirror: Mirror) -> list[bytes]:
     return found
 
 
-def _of_bundle(path: Path) -> Iterator[bytes]:
-    """The leaves about erasures, each with its inclusion proof verified."""
-    members = container.read(path.read_bytes())
-    signed = signed_head(_member(members, "checkpoint").decode("utf-8", "replace"))
-    first = int(json.loads(_member(members, "manifest.json"))["range"]["first"])
-    for index, leaf in enumerate(bundleformat.split_lines(_member(members, "leaves.jsonl")), first):
-        if b'"erasure:performed"' in leaf:
-            proof = notes.parse_proof(_member(members, bundleformat.proof_name(index)))
-            merkle.verify_inclusion(merkle.leaf_hash(leaf), index, signed.size, proof.path, signed.root)
-            yield leaf
-
-
-def _member(members: dict[str, bytes], name: str) -> bytes:
-    if name not in members:
-        raise Unreadable(f"{name} is missing")
-    return members[name]
+def _of_bundle(path: Path) -> list[bytes]:
+    """The leaves about erasures, once all leaves of the bundle were found to lead to the signed root."""
+    with path.open("rb") as file:
+        archive, found = container.scan(file), []
+        try:
+            signed = signed_head(verify_entries.whole(archive, bundleformat.CHECKPOINT).decode("utf-8", "replace"))
+            proof = bundleformat.parse_hashes(verify_entries.whole(archive, bundleformat.RANGE_PROOF))
+            scope = json.loads(verify_entries.whole(archive, bundleformat.MANIFEST))["range"]
+            tree = merkle.RangeFold(int(scope["first"]), int(scope["count"]), signed.size, proof)
+            for leaf in verify_entries.lines(archive, bundleformat.LEAVES):
+                tree.add(merkle.leaf_hash(leaf))
+                if b'"erasure:performed"' in leaf:
+                    found.append(leaf)
+        except verify_checks.Failed as error:
+            raise Unreadable(str(error)) from error
+        if found and tree.root() != signed.root:
+            raise Unreadable("its entries do not lead to the root of its checkpoint")
+    return found

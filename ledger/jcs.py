@@ -32,13 +32,16 @@ def decode(data: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         raise NotCanonical("not JSON in UTF-8") from error
     # Also refuses duplicate keys, spaces and other escapes: none of them encodes to the same bytes.
-    if _encode_quickly(value, data) != data:
+    if encode_within(value, data) != data:
         raise NotCanonical("not in canonical form (RFC 8785)")
     return value
 
 
-def _encode_quickly(value: Any, data: bytes) -> bytes:
-    """`encode(value)`. The C encoder does it where its order of keys is ours and no nesting can be too deep."""
+def encode_within(value: Any, data: bytes) -> bytes:
+    """`encode(value)` of what was read from `data`, or from a part of it. Raises NotCanonical.
+
+    The C encoder does it where its order of keys is ours and no nesting can be too deep.
+    """
     beyond_bmp = not data.isascii() and max(data) >= 0xF0  # only such characters are ordered otherwise in UTF-16
     if beyond_bmp or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
         return encode(value)

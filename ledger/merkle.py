@@ -5,7 +5,8 @@ Hashes are 32 bytes; indices are zero-based; a tree of size n has leaves 0 … n
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 HASH_SIZE = 32
@@ -147,16 +148,98 @@ class Frontier:
         other.size, other._peaks = self.size, list(self._peaks)
         return other
 
-    def root(self) -> bytes:
+    def root(self, last: bytes = b"") -> bytes:
+        """MTH of what was added; last: the hash of a subtree that follows it and ends the tree, if there is one."""
         if not self._peaks:
-            return EMPTY_ROOT
-        value = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
+            return last or EMPTY_ROOT
+        *peaks, value = (*self._peaks, last) if last else self._peaks
+        for peak in reversed(peaks):
             value = node_hash(peak, value)
         return value
 
 
-def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
+def range_spans(first: int, count: int, size: int) -> list[tuple[int, int]]:
+    """[start, end) of the subtrees left and right of `count` leaves from `first` on, in order; none for no leaves.
+
+    They are the largest that RFC 6962's recursion meets: with the leaves between them they give the root, so together
+    they prove that these leaves, all of them, in this order, are number first … first + count - 1.
+    """
+    end = first + count
+    _require(0 <= first <= end <= size, f"the range {first} to {end} is outside a tree of {size}")
+    if not count:
+        return []
+    spans, at = [], 0
+    while at < first:
+        step = 1 << ((first - at).bit_length() - 1)
+        spans.append((at, at + step))
+        at += step
+    at = end
+    while at < size:
+        stop = min(at + (at & -at), size)
+        spans.append((at, stop))
+        at = stop
+    return spans
+
+
+def range_proof(node: Node, first: int, count: int, size: int) -> list[bytes]:
+    """The hashes of `range_spans`."""
+    return [_subtree(node, start, end) for start, end in range_spans(first, count, size)]
+
+
+class RangeFold:
+    """The root that a range and its proof lead to, in O(log n) memory: `add` each leaf's hash, then ask for `root`."""
+
+    def __init__(self, first: int, count: int, size: int, proof: Sequence[bytes]) -> None:
+        spans = range_spans(first, count, size)
+        _require(len(proof) == len(spans), f"the range proof has {len(proof)} hashes instead of {len(spans)}")
+        _require_hashes(proof)
+        self._end, self._tree = first + count, Frontier()
+        self._right = [(start, end, value) for (start, end), value in zip(spans, proof, strict=True) if start >= first]
+        for (start, end), value in zip(spans, proof, strict=True):
+            if start < first:
+                self._tree.add(value, (end - start).bit_length() - 1)
+
+    def add(self, value: bytes) -> None:
+        self._tree.add(value)
+
+    def root(self) -> bytes:
+        """Raises ProofError when not all leaves, or too many, were added."""
+        _require(self._tree.size == self._end, "there are more or fewer entries than the range has")
+        for start, end, value in self._right:
+            width = end - start
+            if width & (width - 1):  # the ragged right edge of the tree: nothing follows it
+                return self._tree.root(value)
+            self._tree.add(value, width.bit_length() - 1)
+        return self._tree.root()
+
+
+def range_inclusion(
+    index: int, first: int, count: int, size: int, proof: Sequence[bytes], leaf_hashes: Iterator[bytes]
+) -> list[bytes]:
+    """PATH(index, D[size]) out of a range and its proof, in one pass over the hashes of the range's leaves."""
+    _require(first <= index < first + count, f"index {index} is outside the range")
+    outside = dict(zip(range_spans(first, count, size), proof, strict=True))
+    path: list[bytes] = []
+
+    def value(start: int, end: int) -> bytes:
+        if (start, end) in outside:
+            return outside[start, end]
+        on_path = start <= index < end
+        if not on_path and first <= start and end <= first + count:
+            return root_of(islice(leaf_hashes, end - start))
+        if end - start == 1:
+            return next(leaf_hashes)
+        middle = start + _split(end - start)
+        left, right = value(start, middle), value(middle, end)
+        if on_path:
+            path.append(right if index < middle else left)
+        return node_hash(left, right)
+
+    value(0, size)
+    return path
+
+
+def root_of(leaf_hashes: Iterable[bytes]) -> bytes:
     """The root over these leaf hashes."""
     frontier = Frontier()
     for value in leaf_hashes:

@@ -206,24 +206,6 @@ def open_checkpoint(data: bytes | str, origin: str, verifiers: Sequence[Verifier
     return head
 
 
-def parse_proof(data: bytes | str) -> LoggedProof:
-    """A tlog-proof without `extra` line (this log writes none), its checkpoint not yet verified. Raises BadNote."""
-    try:
-        whole = data if isinstance(data, str) else data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadNote("the proof is not UTF-8") from error
-    head, blank, checkpoint = whole.partition("\n\n")
-    lines = head.split("\n")
-    if not blank or lines[0] != _PROOF_HEADER or len(lines) < 2 or not lines[1].startswith("index "):
-        raise BadNote("not a tlog-proof")
-    if len(lines) > 2 + MAX_PROOF_LINES:
-        raise BadNote("the proof is too long")
-    path = tuple(unb64(line) for line in lines[2:])
-    if any(len(value) != HASH_SIZE for value in path):
-        raise BadNote("a hash of the proof has not 32 bytes")
-    return LoggedProof(decimal(lines[1].removeprefix("index ")), path, checkpoint)
-
-
 def _signature(line: str) -> Signature:
     parts = line.split(" ")
     if len(parts) != 3 or parts[0] != "—":

@@ -1,104 +1,125 @@
-"""The checks of an exported bundle, in the order they are printed. Format: `docs/formats.md`. Pure."""
+"""The checks of an exported bundle, in the order they are printed; of its entries `verify_entries`. Pure.
 
-import io
-import zipfile
+Format: `docs/formats.md`. Each way to tamper with a bundle has a check of its own name.
+"""
+
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from ledger import bundleformat as form
-from ledger import container, jcs, merkle, notes, tlogpolicy, verify_checks, verify_stamp
+from ledger import container, jcs, merkle, notes, tlogpolicy, verify_checks, verify_entries, verify_naming, verify_stamp
 from ledger.verify_checks import Failed, Trust, Unchecked, Verdict, decoded, exactly, items, natural, some
+from ledger.verify_entries import Entries, Progress, Scope
 
 _MANIFEST_MEMBERS = (
-    "format", "about", "made_at", "origin", "checkpoint", "range", "selected", "disclosures", "members",
+    "format", "about", "made_at", "origin", "checkpoint", "range", "query", "selection", "disclosures", "members",
 )  # fmt: skip
 
 
 class Bundle:
-    """One bundle and its verdict."""
+    """One bundle, in a file that can be sought in, and its verdict. progress: is told how many entries are done."""
 
-    def __init__(self, data: bytes, trust: Trust) -> None:
-        self.data, self.trust = data, trust
+    def __init__(self, file: IO[bytes], trust: Trust, progress: Progress | None = None) -> None:
+        self.file, self.trust, self.progress = file, trust, progress
         self.verdict = Verdict(thorough=trust.thorough)
-        self.members: dict[str, bytes] = {}
+        self.archive = container.Archive(file, {})
+        self.damage: container.BadContainer | None = None
         self.manifest: dict[str, Any] = {}
         self.policy: tlogpolicy.Policy | None = None
         self.head: notes.TreeHead | None = None
-        self.leaves: list[bytes] = []
-        self.opened: list[dict[str, Any]] = []
-        checks: list[tuple[str, Callable[[], str]]] = [
+        self.scope: Scope | None = None
+        self.entries: Entries | None = None
+        for name, check in self._checks():
+            self.verdict.run(name, check)
+
+    def _checks(self) -> list[tuple[str, Callable[[], str]]]:
+        return [
+            ("file length", self.file_length),
+            ("member names", self.member_names),
+            ("packing", self.packing),
             ("zip file", self.zip_file),
             ("manifest", self.read_manifest),
             ("members", self.digests),
             ("key", self.key),
             ("manifest signature", self.manifest_signature),
+            ("log", self.log),
             ("checkpoint", self.checkpoint),
             ("witnesses", self.witnesses),
             ("leaves", self.read_leaves),
-            ("inclusion", self.inclusion),
-            ("root", self.root),
+            ("inclusion", lambda: self._entries().inclusion()),
+            *((name, self._untouched(name, words)) for name, words in _UNTOUCHED.items()),
+            ("selection", lambda: self._entries().selected()),
+            ("edges", lambda: self._entries().edges()),
             ("earlier export", self.previous),
             ("time stamps", self.stamps),
-            ("disclosures", self.disclosures),
-            ("table", self.table),
+            ("disclosures", lambda: self._entries().disclosures()),
+            ("disclosure owners", lambda: self._entries().owners()),
+            ("table", lambda: self._entries().tabled()),
         ]
-        for name, check in checks:
-            self.verdict.run(name, check)
+
+    def file_length(self) -> str:
+        try:
+            self.archive = container.scan(self.file)
+        except container.BadContainer as error:
+            self.damage = error
+            # The other checks still say what else is wrong, as far as the file goes.
+            self.archive = container.salvage(self.file) if self.trust.thorough else self.archive
+        return self._undamaged(container.Truncated, "the file is whole")
+
+    def member_names(self) -> str:
+        return self._undamaged(container.BadName, "no name leads out of the folder that it is unpacked in")
+
+    def packing(self) -> str:
+        return self._undamaged(container.Packed, "no member is packed: none unpacks to more than it is")
 
     def zip_file(self) -> str:
-        try:
-            self.members = container.read(self.data)
-        except container.BadContainer:
-            # The other checks still say what else is wrong, as far as any zip program can read the file.
-            self.members = _lenient(self.data) if self.trust.thorough else {}
-            raise
-        return f"{len(self.members)} members, nothing else"
+        if self.damage:
+            raise Unchecked(str(self.damage)) if type(self.damage) is not container.BadContainer else self.damage
+        return f"{len(self.archive.members)} members, nothing else"
+
+    def _undamaged(self, kind: type[container.BadContainer], otherwise: str) -> str:
+        if isinstance(self.damage, kind):
+            raise self.damage
+        return otherwise
 
     def read_manifest(self) -> str:
         manifest = decoded(form.MANIFEST, self._member(form.MANIFEST))
         if not isinstance(manifest, dict) or manifest.get("format") != form.FORMAT:
             raise Failed(f"{form.MANIFEST} is not of the format {form.FORMAT}")
         exactly(manifest, _MANIFEST_MEMBERS, form.MANIFEST)
-        scope = exactly(manifest["range"], ("first", "count"), f"{form.MANIFEST}: range")
-        first, count = natural(scope["first"]), natural(scope["count"])
-        if count > container.MAX_MEMBERS:
-            raise Failed(f"{form.MANIFEST} claims {count} entries, more than one bundle can hold")
-        selected = [natural(index) for index in items(manifest["selected"], "selected")]
-        if selected != sorted(set(selected)):
-            raise Failed("the selected indices are not in order")
-        if any(index not in range(first, first + count) for index in selected):
-            raise Failed("a selected index lies outside of the range")
         for name in ("made_at", "origin"):
             verify_checks.text_of(manifest[name], f"{form.MANIFEST}: {name}")
-        natural(manifest["disclosures"])
+        self.scope = scope = _scope(manifest)
         self.manifest = manifest
-        return f"{count} entries from {first}, {len(selected)} asked for; made {manifest['made_at']}"
+        return f"{scope.count} entries from {scope.first}, {scope.selected} asked for; made {manifest['made_at']}"
 
     def digests(self) -> str:
         stated = self._manifest()["members"]
-        ordered = self._expected_order()
-        expected = set(ordered)
-        if set(stated) != expected:
-            raise Failed(f"the manifest does not name the right members: {some(set(stated) ^ expected)}")
-        present = set(self.members) - {form.MANIFEST, form.SIGNATURE}
-        if present != expected:
-            raise Failed(f"members are missing or too many: {some(present ^ expected)}")
+        if not isinstance(stated, dict):
+            raise Failed(f"{form.MANIFEST}: members is not an object")
+        ordered = self._expected_order(stated)
+        if set(stated) != set(ordered):
+            raise Failed(f"the manifest does not name the right members: {some(set(stated) ^ set(ordered))}")
+        present = set(self.archive.members) - {form.MANIFEST, form.SIGNATURE}
+        if present != set(ordered):
+            raise Failed(f"members are missing or too many: {some(present ^ set(ordered))}")
         for name in ordered:
-            data, row = self.members[name], exactly(stated[name], ("size", "sha256"), f"{form.MANIFEST}: {name}")
-            if natural(row["size"]) != len(data) or row["sha256"] != form.sha256(data):
+            member, row = self.archive.members[name], exactly(stated[name], ("size", "sha256"), name)
+            if natural(row["size"]) != member.size or row["sha256"] != member.sha256:
                 raise Failed(f"{name} was changed: its size or SHA-256 is not that of the manifest")
-        if list(self.members) != [form.MANIFEST, form.SIGNATURE, *ordered]:
+        if list(self.archive.members) != [*ordered, form.MANIFEST, form.SIGNATURE]:
             raise Failed("the members are not in the order of the format")
         return f"{len(stated)} digests agree with the manifest"
 
-    def _expected_order(self) -> list[str]:
-        """What the manifest may name: the fixed members, the proofs of the range, each optional group whole."""
-        stated = self._manifest()["members"]
+    def _expected_order(self, stated: dict[str, Any]) -> list[str]:
+        """What the manifest may name: the fixed members, each optional group whole, any files."""
         previous = form.PREVIOUS_CHECKPOINT in stated or form.PREVIOUS_CONSISTENCY in stated
         authorities = form.authorities(stated)
         if not authorities and form.STAMPS_CHECKPOINT in stated:
             raise Failed(f"{form.STAMPS_CHECKPOINT} is there without any stamp of it")
-        return form.member_order(*self._range(), previous=previous, authorities=authorities)
+        files = [name for name in stated if name.startswith(form.FILES)]
+        listed = self._scope().listed
+        return form.member_order(selected=listed, previous=previous, authorities=authorities, files=files)
 
     def key(self) -> str:
         self.policy = tlogpolicy.parse(self._member(form.POLICY))
@@ -115,6 +136,12 @@ class Bundle:
             raise Failed(f"{form.MANIFEST} was changed: it is not the one that was signed")
         return f"{form.MANIFEST} is signed by the log"
 
+    def log(self) -> str:
+        origin, stated = notes.parse_tree_head(notes.parse(self._member(form.CHECKPOINT)).text).origin, self._manifest()
+        if origin != stated["origin"]:
+            raise Failed(f"the checkpoint is of another log: {origin}, and not of {stated['origin']}")
+        return f"the checkpoint is of the log {origin}"
+
     def checkpoint(self) -> str:
         head = verify_checks.open_head(form.CHECKPOINT, self._member(form.CHECKPOINT), self.verdict)
         stated = self._manifest()["checkpoint"]
@@ -129,37 +156,21 @@ class Bundle:
         return verify_checks.check_cosignatures(note, self.trust, self.policy)
 
     def read_leaves(self) -> str:
-        first, count = self._range()
-        leaves = form.split_lines(self._member(form.LEAVES))
-        if len(leaves) != count:
-            raise Failed(f"{form.LEAVES} holds {len(leaves)} entries, the manifest says {count}")
-        for index, leaf in enumerate(leaves, first):
-            if not isinstance(decoded(f"{form.LEAVES}: entry {index}", leaf), dict):
-                raise Failed(f"{form.LEAVES}: entry {index} is not an object")
-        self.leaves = leaves
-        return f"{count} entries without a gap"
+        self.entries = Entries(self.archive, self._scope(), self.head, self.progress)
+        return self.entries.leaves()
 
-    def inclusion(self) -> str:
-        head, leaves = self._head(), self._leaves()
-        checkpoint = self._member(form.CHECKPOINT).decode("utf-8")
-        for index, leaf in enumerate(leaves, self._range()[0]):
-            name = form.proof_name(index)
-            try:
-                proof = notes.parse_proof(self._member(name))
-                merkle.verify_inclusion(merkle.leaf_hash(leaf), index, head.size, proof.path, head.root)
-            except (notes.BadNote, merkle.ProofError) as error:
-                raise Failed(f"entry {index} is not proved by {name}: {error}") from error
-            if proof.index != index or proof.checkpoint != checkpoint:
-                raise Failed(f"{name} is of another entry or another checkpoint")
-        return f"each of {len(leaves)} entries is in the signed tree"
+    def _untouched(self, name: str, words: str) -> Callable[[], str]:
+        return lambda: self._entries().untouched(name, words)
 
-    def root(self) -> str:
-        head, leaves = self._head(), self._leaves()
-        if self._range() != (0, head.size):
-            return "not the whole log: each entry is proved by itself"
-        if merkle.root_of([merkle.leaf_hash(leaf) for leaf in leaves]) != head.root:
-            raise Failed("the entries together do not give the signed root")
-        return f"all {head.size} entries of the log together give the signed root"
+    def prove(self, index: int) -> str:
+        """The tlog-proof of one entry of a bundle that was verified. Raises Failed when the entry is not in it."""
+        scope, head = self._scope(), self._head()
+        if not scope.first <= index < scope.end:
+            raise Failed(f"entry {index} is not in this bundle: it holds {scope.first} to {scope.end - 1}")
+        hashes = map(merkle.leaf_hash, verify_entries.lines(self.archive, form.LEAVES))
+        proof = form.parse_hashes(self._member(form.RANGE_PROOF))
+        path = merkle.range_inclusion(index, scope.first, scope.count, head.size, proof, hashes)
+        return str(notes.LoggedProof(index, tuple(path), self._member(form.CHECKPOINT).decode()))
 
     def previous(self) -> str:
         if form.PREVIOUS_CHECKPOINT not in self._manifest()["members"]:
@@ -191,65 +202,61 @@ class Bundle:
         try:
             if self.policy:
                 self.policy.cosigners_of(notes.parse(self._member(checkpoint)))
-            proof = form.parse_consistency(self._member(consistency))
+            proof = form.parse_hashes(self._member(consistency))
             merkle.verify_consistency(old.size, old.root, head.size, head.root, proof)
         except (ValueError, merkle.ProofError) as error:
             raise Failed(f"{checkpoint} is not shown to be an earlier state of this log: {error}") from error
         return old
 
-    def disclosures(self) -> str:
-        first, leaves, seen = self._range()[0], self._leaves(), []
-        lines = enumerate(form.split_lines(self._member(form.DISCLOSURES)), 1)
-        rows = [decoded(f"{form.DISCLOSURES} line {number}", line) for number, line in lines]
-        for number, row in enumerate(rows, 1):
-            exactly(row, ("index", "name", "salt", "value"), f"{form.DISCLOSURES} line {number}")
-            index = natural(row["index"])
-            if not 0 <= index - first < len(leaves):
-                raise Failed(f"{form.DISCLOSURES} line {number} is not a disclosure of an entry that is here")
-            verify_checks.check_disclosure(leaves[index - first], index, row)
-            seen.append((index, row["name"]))
-        if seen != sorted(set(seen)) or len(seen) != self._manifest()["disclosures"]:
-            raise Failed(f"{form.DISCLOSURES} is not in order, or not as long as the manifest says")
-        self.opened = rows
-        return f"{len(rows)} disclosed values are those that were recorded"
-
-    def table(self) -> str:
-        if self._member(form.CSV) != form.entries_csv(self._range()[0], self._leaves(), self.opened):
-            raise Failed(f"{form.CSV} does not say what the leaves and disclosures say")
-        return f"{form.CSV} says what the leaves and disclosures say"
-
     def _member(self, name: str) -> bytes:
-        if name not in self.members:
-            raise Failed(f"{name} is missing") if self.members else Unchecked("the zip file could not be read")
-        return self.members[name]
+        return verify_entries.whole(self.archive, name)
 
     def _manifest(self) -> dict[str, Any]:
         if not self.manifest:
             raise Unchecked("the manifest could not be read")
         return self.manifest
 
-    def _range(self) -> tuple[int, int]:
-        return self._manifest()["range"]["first"], self._manifest()["range"]["count"]
+    def _scope(self) -> Scope:
+        if self.scope is None:
+            raise Unchecked("the manifest could not be read")
+        return self.scope
 
     def _head(self) -> notes.TreeHead:
         if self.head is None:
             raise Unchecked("there is no valid checkpoint to check against")
         return self.head
 
-    def _leaves(self) -> list[bytes]:
-        if len(self.leaves) != self._range()[1]:
+    def _entries(self) -> Entries:
+        if self.entries is None:
             raise Unchecked("the leaves could not be read")
-        return self.leaves
+        return self.entries
 
 
-def _lenient(data: bytes) -> dict[str, bytes]:
-    """What Python's own zip reader finds, or what the headers still tell, or nothing."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            # A zip bomb would be far larger unpacked than a bundle, which is not compressed at all.
-            if len(members) > container.MAX_MEMBERS or sum(m.file_size for m in members) > 64 * len(data) + (1 << 20):
-                return {}
-            return {member.filename: archive.read(member) for member in members}
-    except Exception:  # a reader of hostile bytes raises what it likes; the strict check has failed already
-        return container.salvage(data)
+# What nobody did to the entries, if they are proved.
+_UNTOUCHED = {
+    verify_naming.CHANGED: "each entry is as it was recorded, and none was added",
+    verify_naming.MISSING: "no entry of the range was left out",
+    verify_naming.ORDER: "the entries are in the order of the log",
+    verify_naming.DUPLICATES: "no entry is there twice",
+    verify_naming.GAPS: "the numbers of the entries run on without a gap",
+}
+
+
+def _scope(manifest: dict[str, Any]) -> Scope:
+    """Raises Failed."""
+    whole = exactly(manifest["range"], ("first", "count"), f"{form.MANIFEST}: range")
+    asked = exactly(manifest["query"], ("since", "until", "types", "slack"), f"{form.MANIFEST}: query")
+    chosen = exactly(manifest["selection"], ("by", "count"), f"{form.MANIFEST}: selection")
+    first, count, types = natural(whole["first"]), natural(whole["count"]), items(asked["types"], "types")
+    if first and not count:
+        raise Failed("a range without entries begins with 0")
+    for name in ("since", "until"):
+        if asked[name] is not None and form.parse_time(asked[name]) is None:
+            raise Failed(f"{form.MANIFEST}: {name} is not a time")
+    if [verify_checks.text_of(kind, "a type") for kind in types] != sorted(set(types)):
+        raise Failed("the types are not in order, or one is there twice")
+    if chosen["by"] not in ("query", "list"):
+        raise Failed(f"{form.MANIFEST}: selected by neither query nor list")
+    query = form.Query(asked["since"], asked["until"], tuple(types))
+    slack, selected, disclosures = natural(asked["slack"]), natural(chosen["count"]), natural(manifest["disclosures"])
+    return Scope(first, count, query, slack, chosen["by"] == "list", selected, disclosures)

@@ -288,12 +288,12 @@ def exactly(value: Any, names: Collection[str], what: str) -> dict[str, Any]:
     return value
 
 
-def check_disclosure(leaf: bytes, index: int, row: dict[str, Any]) -> None:
-    """Raises Failed when the leaf does not commit to this name, salt and value."""
+def check_disclosure(fields: dict[str, Any], index: int, row: dict[str, Any]) -> None:
+    """Raises Failed when the leaf with these fields does not commit to this name, salt and value."""
     name = text_of(row["name"], "the name of a disclosure")
     if len(form.unb64(text_of(row["salt"], "a salt"))) != form.SALT_BYTES:
         raise Failed(f"the salt of “{name}” of entry {index} has not {form.SALT_BYTES} bytes")
-    if not form.commits(jcs.decode(leaf), row):
+    if not form.commits(fields, row):
         raise Failed(f"“{name}” of entry {index} is not the value that was recorded")
 
 

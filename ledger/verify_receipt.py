@@ -83,7 +83,7 @@ class Receipt:
         rows = items(self._fields()["disclosures"], "disclosures")
         for row in rows:
             verify_checks.check_disclosure(
-                self.leaf, self.fields["index"], exactly(row, ("name", "salt", "value"), "a disclosure")
+                self.fields["entry"], self.fields["index"], exactly(row, ("name", "salt", "value"), "a disclosure")
             )
         names = [row["name"] for row in rows]
         if names != sorted(set(names)):

@@ -6,117 +6,133 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"regexp"
 	"sort"
-	"strconv"
 	"strings"
-
-	"golang.org/x/mod/sumdb/tlog"
 )
 
-const bundleFormat = "assay-bundle/1"
+const bundleFormat = "assay-bundle/2"
 
-var (
-	fixedMembers = []string{
-		"README.md", "checkpoint", "policy", "rotations", "leaves.jsonl", "entries.csv", "disclosures.jsonl",
-	}
-	stampName = regexp.MustCompile(`^stamps/[A-Za-z0-9][A-Za-z0-9._-]*\.tsr$`)
-)
+var stampName = regexp.MustCompile(`^stamps/[A-Za-z0-9][A-Za-z0-9._-]*\.tsr$`)
 
 // bundle is one bundle while it is checked.
 type bundle struct {
-	members      map[string][]byte
+	zip          *archive
 	manifest     map[string]*value
 	first, count int64
+	stated       int64 // disclosures
+	query        query
 	stamps       []string
 	policy       *policy
 	head         head
-	leaves       [][]byte
-	fields       []*value         // the leaves, read
-	opened       map[int][]*value // disclosures by place in leaves
+	entries      *entries
 }
 
-func verifyBundle(data []byte, t trust) *verdict {
-	v, b := &verdict{}, &bundle{members: map[string][]byte{}, opened: map[int][]*value{}}
-	var order []string
-	v.run("zip file", func() string {
-		for _, m := range readZip(data) {
-			order = append(order, m.name)
-			b.members[m.name] = m.data
-		}
-		return fmt.Sprintf("%d members, nothing else", len(order))
-	})
+func verifyBundle(file io.ReaderAt, size int64, t trust) *verdict {
+	v, b := &verdict{}, &bundle{}
+	var found damage
+	b.zip, found = openZip(file, size)
+	for _, check := range []string{"file length", "member names", "packing", "zip file"} {
+		v.run(check, func() string {
+			require(found.check != check, "%s", found.message)
+			return "as it must be"
+		})
+	}
 	v.run("manifest", b.readManifest)
-	v.run("members", func() string { return b.digests(order) })
+	v.run("members", b.digests)
 	v.run("key", func() string { return b.key(v, t) })
 	v.run("manifest signature", func() string { return b.signature(v.ring) })
+	v.run("log", b.log)
 	v.run("checkpoint", func() string { return b.checkpoint(v.ring) })
 	v.run("witnesses", func() string { return checkCosignatures(b.member("checkpoint"), t, b.policy) })
 	v.run("leaves", b.readLeaves)
-	v.run("inclusion", b.inclusion)
-	v.run("root", b.root)
+	// What Python's verifier says apart follows from this one: no entry was changed, left out, moved or added.
+	v.run("inclusion", func() string { return b.entries.said("inclusion", "all entries are in the signed tree, in order")() })
+	v.run("selection", func() string { return b.entries.said("selection", "those asked for are of dates and kinds")() })
+	v.run("edges", func() string { return b.entries.said("edges", "none of the dates can lie outside of the range")() })
 	v.run("earlier export", func() string { return b.previous(v.ring) })
 	v.run("time stamps", func() string { return b.timeStamps(v.ring) })
-	v.run("disclosures", b.disclosures)
-	v.run("table", b.table)
+	v.run("disclosures", func() string { return b.entries.said("disclosures", "all values are those recorded")() })
+	v.run("table", func() string { return b.entries.said("table", "entries.csv says what leaves and disclosures say")() })
 	return v
 }
 
 func (b *bundle) member(name string) []byte {
-	data, found := b.members[name]
-	require(found, "%s is missing", name)
-	return data
+	return b.zip.whole(name)
 }
 
 func (b *bundle) readManifest() string {
 	m := parseJSON(b.member("manifest.json"))
-	m.exactly("manifest.json", "format", "about", "made_at", "origin", "checkpoint", "range", "selected",
+	m.exactly("manifest.json", "format", "about", "made_at", "origin", "checkpoint", "range", "query", "selection",
 		"disclosures", "members")
 	b.manifest = m.members
 	require(b.manifest["format"].str("format") == bundleFormat, "not of the format "+bundleFormat)
 	b.manifest["made_at"].str("made_at")
 	b.manifest["origin"].str("origin")
-	b.manifest["disclosures"].natural("disclosures")
+	b.stated = b.manifest["disclosures"].natural("disclosures")
 	scope := b.manifest["range"].exactly("range", "first", "count").members
 	b.first, b.count = scope["first"].natural("first"), scope["count"].natural("count")
-	require(b.count <= maxMembers, "the manifest claims more entries than one bundle can hold")
-	last := int64(-1)
-	for _, one := range b.manifest["selected"].list("selected") {
-		index := one.natural("a selected index")
-		require(index > last && index >= b.first && index < b.first+b.count, "selected: not in order, or out of range")
-		last = index
-	}
+	require(b.first == 0 || b.count > 0, "a range without entries begins with 0")
+	b.readQuery()
 	return fmt.Sprintf("%d entries from %d", b.count, b.first)
 }
 
-func (b *bundle) digests(order []string) string {
+func (b *bundle) readQuery() {
+	q := b.manifest["query"].exactly("query", "since", "until", "types", "slack").members
+	chosen := b.manifest["selection"].exactly("selection", "by", "count").members
+	b.query = query{since: q["since"], until: q["until"], types: map[string]bool{}, slack: q["slack"].natural("slack")}
+	for _, date := range []*value{q["since"], q["until"]} {
+		_, valid := moment(date)
+		require(valid || date.kind == 'n', "since or until is not a time")
+	}
+	last := ""
+	for i, kind := range q["types"].list("types") {
+		require(i == 0 || kind.str("a type") > last, "the types are not in order, or one is there twice")
+		last = kind.str("a type")
+		b.query.types[last] = true
+	}
+	by := chosen["by"].str("by")
+	require(by == "query" || by == "list", "selected by neither query nor list")
+	b.query.listed, b.query.selected = by == "list", chosen["count"].natural("count")
+}
+
+func (b *bundle) digests() string {
 	stated := b.manifest["members"]
 	require(stated.kind == '{', "members is not an object")
-	want := append([]string{"manifest.json", "manifest.sig"}, b.expected(stated.members)...)
-	require(len(order) == len(want) && len(stated.members) == len(want)-2, "members are missing or too many")
+	expected := b.expected(stated.members)
+	want := append(expected, "manifest.json", "manifest.sig")
+	require(len(b.zip.order) == len(want) && len(stated.members) == len(want)-2, "members are missing or too many")
 	for i, name := range want {
-		require(order[i] == name, "member %s is not where it must be", name)
-		if i < 2 {
+		require(b.zip.order[i] == name, "member %s is not where it must be", name)
+		if i >= len(expected) {
 			continue
 		}
 		require(stated.members[name] != nil, "the manifest does not name %s", name)
-		row := stated.members[name].exactly(name, "size", "sha256").members
-		digest := fmt.Sprintf("%x", sha256.Sum256(b.members[name]))
-		same := row["size"].natural("size") == int64(len(b.members[name])) && row["sha256"].str("sha256") == digest
+		row, m := stated.members[name].exactly(name, "size", "sha256").members, b.zip.members[name]
+		same := row["size"].natural("size") == m.size && row["sha256"].str("sha256") == fmt.Sprintf("%x", m.digest)
 		require(same, "%s was changed: its size or SHA-256 is not that of the manifest", name)
 	}
-	return fmt.Sprintf("%d digests agree with the manifest", len(order)-2)
+	return fmt.Sprintf("%d digests agree with the manifest", len(expected))
 }
 
-// expected are the names after the manifest's, in order; optional groups are there whole or not at all.
+// expected are the names before the manifest's, in order; optional groups are there whole or not at all.
 func (b *bundle) expected(stated map[string]*value) []string {
-	names := append([]string(nil), fixedMembers...)
+	names := []string{"leaves.jsonl", "disclosures.jsonl", "entries.csv"}
+	if b.query.listed {
+		names = append(names, "selected.jsonl")
+	}
+	names = append(names, "range-proof", "checkpoint", "policy", "rotations")
 	if stated["previous/checkpoint"] != nil {
 		names = append(names, "previous/checkpoint", "previous/consistency")
 	}
+	var files []string
 	for name := range stated {
 		if stampName.MatchString(name) {
 			b.stamps = append(b.stamps, name)
+		}
+		if strings.HasPrefix(name, "files/") {
+			files = append(files, name)
 		}
 	}
 	if len(b.stamps) > 0 {
@@ -124,10 +140,8 @@ func (b *bundle) expected(stated map[string]*value) []string {
 		sort.Slice(b.stamps, func(i, j int) bool { return authority(i) < authority(j) })
 		names = append(append(names, "stamps/checkpoint", "stamps/consistency"), b.stamps...)
 	}
-	for i := int64(0); i < b.count; i++ {
-		names = append(names, fmt.Sprintf("proofs/%d.tlog-proof", b.first+i))
-	}
-	return names
+	sort.Strings(files)
+	return append(append(names, "README.md", "schema.json"), files...)
 }
 
 func (b *bundle) key(v *verdict, t trust) string {
@@ -144,6 +158,13 @@ func (b *bundle) signature(ring terms) string {
 	return "manifest.json is signed by the log"
 }
 
+func (b *bundle) log() string {
+	text, _ := parseNote(b.member("checkpoint"))
+	origin := parseHead(text).origin
+	require(origin == b.manifest["origin"].text, "the checkpoint is of another log: %s", origin)
+	return "the checkpoint is of the log " + origin
+}
+
 func (b *bundle) checkpoint(ring terms) string {
 	b.head = openHead("checkpoint", b.member("checkpoint"), ring)
 	stated := b.manifest["checkpoint"].exactly("checkpoint", "size", "root").members
@@ -153,44 +174,8 @@ func (b *bundle) checkpoint(ring terms) string {
 	return fmt.Sprintf("%s had %d entries, root %s", b.head.origin, b.head.size, root)
 }
 
-func (b *bundle) readLeaves() string {
-	b.leaves = splitLines(b.member("leaves.jsonl"))
-	require(int64(len(b.leaves)) == b.count, "leaves.jsonl holds %d entries, not %d", len(b.leaves), b.count)
-	for i, leaf := range b.leaves {
-		fields := parseJSON(leaf)
-		require(fields.kind == '{', "entry %d is not an object", b.first+int64(i))
-		b.fields = append(b.fields, fields)
-	}
-	return fmt.Sprintf("%d entries without a gap", b.count)
-}
-
-func (b *bundle) inclusion() string {
-	checkpoint := string(b.member("checkpoint"))
-	for i, leaf := range b.leaves {
-		want := b.first + int64(i)
-		name := fmt.Sprintf("proofs/%d.tlog-proof", want)
-		index, path, enclosed := parseProof(b.member(name))
-		require(index == want && enclosed == checkpoint, "%s is of another entry or another checkpoint", name)
-		err := tlog.CheckRecord(path, b.head.size, b.head.root, index, tlog.RecordHash(leaf))
-		require(err == nil, "entry %d is not proved by %s: %v", index, name, err)
-	}
-	return fmt.Sprintf("each of %d entries is in the signed tree", len(b.leaves))
-}
-
-func (b *bundle) root() string {
-	if b.first != 0 || b.count != b.head.size {
-		return "not the whole log: each entry is proved by itself"
-	}
-	var tree frontier
-	for _, leaf := range b.leaves {
-		tree.add(tlog.RecordHash(leaf), 0)
-	}
-	require(tree.root() == b.head.root, "the entries together do not give the signed root")
-	return "all entries of the log together give the signed root"
-}
-
 func (b *bundle) previous(ring terms) string {
-	if b.members["previous/checkpoint"] == nil {
+	if b.zip.members["previous/checkpoint"] == nil {
 		return "the bundle says nothing of an earlier one"
 	}
 	old := b.earlier("previous", ring)
@@ -204,7 +189,7 @@ func (b *bundle) timeStamps(ring terms) string {
 	b.earlier("stamps", ring)
 	digest := sha256.Sum256(b.member("stamps/checkpoint"))
 	for _, name := range b.stamps {
-		require(bytes.Equal(imprintOf(b.members[name]), digest[:]), "%s is the stamp of something else", name)
+		require(bytes.Equal(imprintOf(b.member(name)), digest[:]), "%s is the stamp of something else", name)
 	}
 	return strings.Join(b.stamps, ", ") + "; the authority's own signature is for `openssl ts -verify`"
 }
@@ -213,31 +198,8 @@ func (b *bundle) timeStamps(ring terms) string {
 func (b *bundle) earlier(folder string, ring terms) head {
 	old := openHead(folder+"/checkpoint", b.member(folder+"/checkpoint"), ring)
 	b.policy.cosigners(b.member(folder + "/checkpoint"))
-	lines := splitLines(b.member(folder + "/consistency"))
-	require(len(lines) <= 2*maxProofLines, "the consistency proof is too long")
-	var proof tlog.TreeProof
-	for _, line := range lines {
-		proof = append(proof, hashOf(unbase64(string(line))))
-	}
-	checkEarlier(folder+"/checkpoint", old, b.head, proof)
+	checkEarlier(folder+"/checkpoint", old, b.head, b.hashes(folder+"/consistency"))
 	return old
-}
-
-func (b *bundle) disclosures() string {
-	lines := splitLines(b.member("disclosures.jsonl"))
-	lastIndex, lastName := int64(-1), ""
-	for _, line := range lines {
-		row := parseJSON(line).exactly("a disclosure", "index", "name", "salt", "value").members
-		index, name := row["index"].natural("index"), row["name"].str("name")
-		require(index >= b.first && index < b.first+b.count, "a disclosure of entry %d, which is not here", index)
-		require(index > lastIndex || index == lastIndex && name > lastName, "disclosures.jsonl is not in order")
-		lastIndex, lastName = index, name
-		place := int(index - b.first)
-		checkDisclosure(b.fields[place], row)
-		b.opened[place] = append(b.opened[place], row["name"], row["value"])
-	}
-	require(int64(len(lines)) == b.manifest["disclosures"].number, "there are not as many disclosures as stated")
-	return fmt.Sprintf("%d disclosed values are those that were recorded", len(lines))
 }
 
 // checkDisclosure fails unless the leaf commits to this name, salt and value.
@@ -251,78 +213,6 @@ func checkDisclosure(leaf *value, row map[string]*value) {
 	stated, made := commitments.members[name], base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	same := stated != nil && stated.kind == '"' && stated.text == made
 	require(same, "%q is not the value that was recorded", name)
-}
-
-func (b *bundle) table() string {
-	var table bytes.Buffer
-	writeRow(&table, "index", "time", "type", "role", "object", "facts", "refs", "disclosed", "leaf_hash")
-	for i, leaf := range b.leaves {
-		m := b.fields[i].members
-		facts := "{}"
-		if m["facts"] != nil {
-			facts = string(m["facts"].raw)
-		}
-		hash := tlog.RecordHash(leaf)
-		writeRow(&table, strconv.FormatInt(b.first+int64(i), 10), shown(m["ts"]), shown(m["type"]), shown(m["role"]),
-			shown(m["object"]), facts, references(m["refs"]), b.shownDisclosures(i), fmt.Sprintf("%x", hash[:]))
-	}
-	require(bytes.Equal(table.Bytes(), b.member("entries.csv")), "entries.csv does not say what the leaves say")
-	return "entries.csv says what the leaves and disclosures say"
-}
-
-// shownDisclosures is the canonical object of what is disclosed of the entry at this place; empty if nothing is.
-func (b *bundle) shownDisclosures(place int) string {
-	opened := b.opened[place]
-	if len(opened) == 0 {
-		return ""
-	}
-	var pairs [][2]*value
-	for i := 0; i < len(opened); i += 2 {
-		pairs = append(pairs, [2]*value{opened[i], opened[i+1]})
-	}
-	sort.Slice(pairs, func(i, j int) bool { return lessUTF16(pairs[i][0].text, pairs[j][0].text) })
-	var parts []string
-	for _, pair := range pairs {
-		parts = append(parts, string(pair[0].raw)+":"+string(pair[1].raw))
-	}
-	return "{" + strings.Join(parts, ",") + "}"
-}
-
-func shown(v *value) string {
-	switch {
-	case v == nil:
-		return ""
-	case v.kind == '"':
-		return v.text
-	}
-	return string(v.raw)
-}
-
-func references(v *value) string {
-	if v == nil || v.kind != '[' {
-		return shown(v)
-	}
-	var texts []string
-	for _, item := range v.items {
-		if item.kind != '"' {
-			return shown(v)
-		}
-		texts = append(texts, item.text)
-	}
-	return strings.Join(texts, " ")
-}
-
-func writeRow(table *bytes.Buffer, cells ...string) {
-	for i, cell := range cells {
-		if i > 0 {
-			table.WriteByte(',')
-		}
-		if strings.ContainsAny(cell, ",\"\r\n") {
-			cell = `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
-		}
-		table.WriteString(cell)
-	}
-	table.WriteString("\r\n")
 }
 
 // splitLines splits lines that are not empty, each ended by a newline.

@@ -9,6 +9,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
@@ -73,13 +74,17 @@ type trust struct {
 	source string
 }
 
-func verifyFile(data []byte, t trust) *verdict {
-	if len(data) == 0 || data[0] != '{' {
-		return verifyBundle(data, t)
+// verifyFile reads a bundle piece by piece, and anything else whole.
+func verifyFile(file io.ReaderAt, size int64, t trust) *verdict {
+	start := make([]byte, 1)
+	if n, _ := file.ReadAt(start, 0); n == 0 || start[0] != '{' {
+		return verifyBundle(file, size, t)
 	}
 	v := &verdict{}
+	data, err := io.ReadAll(io.NewSectionReader(file, 0, size))
 	var fields *value
 	v.run("file", func() string {
+		require(err == nil, "the file cannot be read: %v", err)
 		fields = parseJSON(data)
 		return "canonical JSON"
 	})
@@ -129,7 +134,7 @@ func main() {
 	case *treeOnly || *since != "":
 		wrongCall("-tree-only and -since are for whole logs: a folder or an address")
 	default:
-		v = verifyFile(readFile(what), t)
+		v = verifyNamed(what, t)
 	}
 	for _, k := range v.ring.all() {
 		v.Keys = append(v.Keys, k.vkey)
@@ -195,6 +200,19 @@ func trustFrom(key, policyFile string) (t trust) {
 	return t
 }
 
+func verifyNamed(name string, t trust) *verdict {
+	file, err := os.Open(name)
+	if err != nil {
+		wrongCall(err.Error())
+	}
+	defer file.Close()
+	size, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		wrongCall(err.Error())
+	}
+	return verifyFile(file, size, t)
+}
+
 func readFile(name string) []byte {
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -224,7 +242,7 @@ func verifyPatches(data []byte, t trust) {
 			copy(place, content)
 		}
 		answer := "0"
-		if verifyFile(data, t).OK {
+		if verifyFile(bytes.NewReader(data), int64(len(data)), t).OK {
 			answer = "1"
 		}
 		io.WriteString(out, answer+"\n")

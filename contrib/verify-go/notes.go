@@ -223,18 +223,6 @@ func openHead(what string, data []byte, ring terms) head {
 	return h
 }
 
-// parseProof reads a tlog-proof (c2sp.org/tlog-proof) without extra line.
-func parseProof(data []byte) (index int64, path tlog.RecordProof, checkpoint string) {
-	top, checkpoint, found := strings.Cut(string(data), "\n\n")
-	lines := strings.Split(top, "\n")
-	require(found && len(lines) >= 2 && lines[0] == "c2sp.org/tlog-proof@v1", "not a tlog-proof")
-	require(strings.HasPrefix(lines[1], "index ") && len(lines) <= 2+maxProofLines, "not a tlog-proof")
-	for _, line := range lines[2:] {
-		path = append(path, hashOf(unbase64(line)))
-	}
-	return decimal(strings.TrimPrefix(lines[1], "index ")), path, checkpoint
-}
-
 // checkEarlier verifies that the log of h begins with that of old (RFC 6962 section 2.1.2).
 func checkEarlier(what string, old, h head, proof tlog.TreeProof) {
 	require(old.size <= h.size, "%s is of more entries than the checkpoint", what)

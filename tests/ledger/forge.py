@@ -11,9 +11,10 @@ import io
 import json
 import struct
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -123,6 +124,15 @@ class Tree:
             return [*self.proof(m, start, start + k, whole), self.root(start + k, end)]
         return [*self.proof(m - k, start + k, end, False), self.root(start, start + k)]
 
+    def around(self, first: int, last: int, start: int, end: int) -> list[bytes]:
+        """The hashes of the subtrees that hold none of the leaves [first, last), left to right."""
+        if end <= first or start >= last:
+            return [self.root(start, end)]
+        if first <= start and end <= last:
+            return []
+        k = start + self._split(end - start)
+        return self.around(first, last, start, k) + self.around(first, last, k, end)
+
     @staticmethod
     def _split(n: int) -> int:
         k = 1
@@ -183,20 +193,43 @@ class Log:
         return "".join(f"{b64(value)}\n" for value in proof).encode()
 
 
+def read_proof(text: str) -> tuple[int, list[bytes], str]:
+    """Index, path and checkpoint of a tlog-proof (c2sp.org/tlog-proof) without extra line."""
+    head, _, checkpoint = text.partition("\n\n")
+    first, index, *path = head.split("\n")
+    assert first == "c2sp.org/tlog-proof@v1"
+    return int(index.removeprefix("index ")), [base64.b64decode(line) for line in path], checkpoint
+
+
 def members(
-    log: Log, first: int, count: int, *, previous: int = 0, stamped: int = 0, rich: bool = True
+    log: Log,
+    first: int,
+    count: int,
+    *,
+    previous: int = 0,
+    stamped: int = 0,
+    rich: bool = True,
+    selected: str | None = None,
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> dict[str, bytes]:
-    """The members of a bundle but its manifest. rich: with a policy of one witness, a rotation and disclosures."""
-    checkpoint, chosen = log.checkpoint(), log.entries[first : first + count]
+    """The members of a bundle but its manifest. rich: with a policy of one witness, a rotation and disclosures.
+
+    selected: the lines of `selected.jsonl`; empty for a query by date and kind. By default the range, if it is a part.
+    """
+    checkpoint, chosen, size = log.checkpoint(), log.entries[first : first + count], len(log.leaves)
     rows = [{"index": entry.number, **entry.disclosure()} for entry in chosen] if rich else []
+    if selected is None:
+        selected = f"[{first},{count}]\n" if count < size else ""
+    proof = log.tree.around(first, first + count, 0, size) if count else []
     found = {
-        "README.md": README,
+        "leaves.jsonl": b"".join(entry.raw + b"\n" for entry in chosen),
+        "disclosures.jsonl": b"".join(canonical(row) + b"\n" for row in rows),
+        "entries.csv": table(chosen, rich),
+        **({"selected.jsonl": selected.encode()} if selected else {}),
+        "range-proof": "".join(f"{b64(value)}\n" for value in proof).encode(),
         "checkpoint": checkpoint.encode(),
         "policy": policy().encode() if rich else f"log {log.keys[0].vkey}\nquorum none\n".encode(),
         "rotations": (rotation(size=previous or 3) + "\n").encode() if rich else b"",
-        "leaves.jsonl": b"".join(entry.raw + b"\n" for entry in chosen),
-        "entries.csv": table(chosen, rich),
-        "disclosures.jsonl": b"".join(canonical(row) + b"\n" for row in rows),
     }
     if previous:
         found["previous/checkpoint"] = log.checkpoint(previous, [OLD] if rich else None).encode()
@@ -206,9 +239,8 @@ def members(
         found["stamps/consistency"] = log.consistency(stamped)
         for authority in ("eu-tsa", "own"):
             found[f"stamps/{authority}.tsr"] = stamp(found["stamps/checkpoint"])
-    for n in range(first, first + count):
-        found[f"proofs/{n}.tlog-proof"] = log.tlog_proof(n, checkpoint, len(log.leaves)).encode()
-    return found
+    found |= {"README.md": README, "schema.json": b"{}"}
+    return found | {f"files/{name}": files[name] for name in sorted(files)}
 
 
 def table(entries: Iterable[Leaf], disclosed: bool) -> bytes:
@@ -223,16 +255,19 @@ def table(entries: Iterable[Leaf], disclosed: bool) -> bytes:
 
 
 def _cell(text: str) -> str:
+    text = "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
     return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text
 
 
 def manifest(content: dict[str, bytes], log: Log, first: int, count: int, **changes: Any) -> bytes:
     """Canonical JSON over these members; `changes` replace members of the manifest itself."""
-    size = len(log.leaves)
+    size, runs = len(log.leaves), content.get("selected.jsonl", b"").splitlines()
+    selected = sum(json.loads(run)[1] for run in runs) if runs else count
     fields = {
-        "format": "assay-bundle/1", "about": {"purpose": "inquiry 7"}, "made_at": "2026-11-23T04:00:00Z",
+        "format": "assay-bundle/2", "about": {"purpose": "inquiry 7"}, "made_at": "2026-11-23T04:00:00Z",
         "origin": log.keys[0].name, "checkpoint": {"size": size, "root": log.tree.root(0, size).hex()},
-        "range": {"first": first, "count": count}, "selected": list(range(first, first + count)),
+        "range": {"first": first, "count": count}, "selection": {"by": "list" if runs else "query", "count": selected},
+        "query": {"since": None, "until": None, "types": [], "slack": 0},
         "disclosures": content["disclosures.jsonl"].count(b"\n"), "members": digests(content),
     }  # fmt: skip
     return canonical(fields | changes)
@@ -244,8 +279,8 @@ def digests(content: dict[str, bytes]) -> dict[str, dict[str, Any]]:
 
 def sealed(raw: bytes, content: dict[str, bytes], key: Key = LOG) -> bytes:
     """The zip file of this manifest, its signature and these members."""
-    signature = note(f"assay-bundle/1\n{hashlib.sha256(raw).hexdigest()}\n", key)
-    return packed({"manifest.json": raw, "manifest.sig": signature.encode(), **content})
+    signature = note(f"assay-bundle/2\n{hashlib.sha256(raw).hexdigest()}\n", key)
+    return packed({**content, "manifest.json": raw, "manifest.sig": signature.encode()})
 
 
 def packed(content: dict[str, bytes]) -> bytes:
@@ -270,9 +305,18 @@ def resealed(content: dict[str, bytes], key: Key = LOG, **changes: Any) -> bytes
     return sealed(canonical(fields), rest, key)
 
 
-def bundle(log: Log, first: int, count: int, *, rich: bool = True, **groups: int) -> bytes:
-    content = members(log, first, count, rich=rich, **groups)
-    return sealed(manifest(content, log, first, count), content)
+def bundle(log: Log, first: int, count: int, *, query: Mapping[str, Any] | None = None, **options: Any) -> bytes:
+    """query: of the manifest, with the number of entries that match it as `count`."""
+    changes: dict[str, Any] = {}
+    if query:
+        options["selected"] = ""
+        asked = {name: query.get(name) for name in ("since", "until")}
+        changes = {
+            "query": {**asked, "types": query.get("types", []), "slack": query.get("slack", 0)},
+            "selection": {"by": "query", "count": query["count"]},
+        }
+    content = members(log, first, count, **options)
+    return sealed(manifest(content, log, first, count, **changes), content)
 
 
 def receipt(log: Log, index: int, /, **changes: Any) -> bytes:

@@ -29,7 +29,7 @@ def log() -> forge.Log:
 
 @pytest.fixture(scope="module")
 def small(log: forge.Log) -> Members:
-    return forge.unpacked(forge.bundle(log, 2, 3, previous=3, stamped=5))
+    return forge.unpacked(forge.bundle(log, 2, 3, previous=3, stamped=5, files={"m": b"more"}))
 
 
 def edit(name: str, old: bytes, new: bytes) -> Change:
@@ -58,6 +58,11 @@ def in_turn(*changes: Change) -> Change:
             one(members)
 
     return change
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    """The query of a manifest."""
+    return {"since": None, "until": None, "types": [], "slack": 0} | changes
 
 
 LAST = forge.Log(7)
@@ -132,12 +137,31 @@ WRONG: dict[str, Change] = {
     ),
     "a stamp cut short": lambda m: m.update({"stamps/own.tsr": m["stamps/own.tsr"][:-1]}),
     "bytes after a stamp": lambda m: m.update({"stamps/own.tsr": m["stamps/own.tsr"] + b"\5\0"}),
-    "a proof with a leading zero": edit("proofs/2.tlog-proof", b"index 2", b"index 02"),
-    "a proof of another entry": lambda m: m.update({"proofs/2.tlog-proof": m["proofs/3.tlog-proof"]}),
-    "a proof that is too long": edit("proofs/2.tlog-proof", b"index 2\n", b"index 2\n" + b"A" * 43 + b"=\n"),
-    "a proof with a short hash": edit("proofs/2.tlog-proof", b"index 2\n", b"index 2\nAAAA\n"),
-    "a proof with an extra line": edit("proofs/2.tlog-proof", b"v1\n", b"v1\nextra AAAA\n"),
-    "a proof too few": without("proofs/4.tlog-proof"),
+    "a range proof of another range": lambda m: m.update(
+        {"range-proof": b"".join(m["range-proof"].splitlines(True)[::-1])}
+    ),
+    "a range proof that is too long": lambda m: m.update({"range-proof": m["range-proof"] + b"A" * 43 + b"=\n"}),
+    "a range proof that is too short": lambda m: m.update({"range-proof": m["range-proof"].split(b"\n", 1)[1]}),
+    "a range proof with a short hash": edit("range-proof", b"=\n", b"=\nAAAA\n"),
+    "a range proof without end": lambda m: m.update({"range-proof": m["range-proof"][:-1]}),
+    "no range proof": without("range-proof"),
+    "an empty range proof": put("range-proof", b""),
+    "an entry left out": lambda m: m.update({"leaves.jsonl": m["leaves.jsonl"].split(b"\n", 1)[1]}),
+    "an entry twice": lambda m: m.update({"leaves.jsonl": m["leaves.jsonl"] + m["leaves.jsonl"].splitlines(True)[0]}),
+    "entries in another order": lambda m: m.update(
+        {"leaves.jsonl": b"".join(m["leaves.jsonl"].splitlines(True)[::-1])}
+    ),
+    "no list of what was asked for": without("selected.jsonl"),
+    "an empty list of what was asked for": put("selected.jsonl", b""),
+    "a list with a run that is none": put("selected.jsonl", b"[2,3,4]\n"),
+    "a list with a run of none": put("selected.jsonl", b"[2,3]\n[5,0]\n"),
+    "a list with neighbouring runs": put("selected.jsonl", b"[2,2]\n[4,1]\n"),
+    "a list beyond the range": put("selected.jsonl", b"[3,3]\n"),
+    "a list before the range": put("selected.jsonl", b"[1,3]\n"),
+    "a list with spaces": put("selected.jsonl", b"[2, 3]\n"),
+    "a list of texts": put("selected.jsonl", b'["2","3"]\n'),
+    "a file out of order": put("files/a.txt", b"more"),
+    "a file out of its folder": put("files", b"more"),
     "a member too many": put("more.txt", b"more"),
     "a policy too few": without("policy"),
 }
@@ -151,6 +175,8 @@ RIGHT: dict[str, Change] = {
     "a policy with groups": put(
         "policy", forge.policy("all3").replace("quorum", "group any1 any greta\ngroup all3 all any1\nquorum").encode()
     ),
+    "a further file": put("files/z.txt", b"more"),
+    "a list of fewer entries": put("selected.jsonl", b"[2,1]\n[4,1]\n"),
     "a second rotation": put(
         "rotations", f"{forge.rotation()}\n{forge.rotation(forge.LOG, forge.Key(forge.ORIGIN, 'n'), 6)}\n".encode()
     ),
@@ -180,16 +206,27 @@ def test_a_resealed_bundle_is_refused_by_both_when_it_holds(case: str, both: Bot
 def test_a_resealed_bundle_is_accepted_by_both_with(case: str, both: Both, small: Members) -> None:
     members = dict(small)
     RIGHT[case](members)
-    assert both.accept(forge.resealed(members))
+    listed = sum(json.loads(run)[1] for run in members["selected.jsonl"].splitlines())
+    assert both.accept(forge.resealed(members, selection={"by": "list", "count": listed}))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": "assay-bundle/2"}, {"range": {"first": -1, "count": 3}}, {"range": {"first": True, "count": 3}},
+        {"format": "assay-bundle/1"}, {"range": {"first": -1, "count": 3}}, {"range": {"first": True, "count": 3}},
         {"range": {"first": 2, "count": 10**15}}, {"range": {"first": 2, "count": 3, "more": 1}}, {"range": []},
-        {"selected": [3, 2]}, {"selected": [2, 2]}, {"selected": [9]}, {"selected": ""}, {"selected": {}},
-        {"selected": [True]}, {"origin": 5}, {"origin": "other.example/log"}, {"checkpoint": None}, {"made_at": 5},
+        {"range": {"first": 1, "count": 3}}, {"range": {"first": 2, "count": 2}}, {"range": {"first": 2, "count": 0}},
+        {"range": {"first": 2**53 - 1, "count": 3}}, {"range": {"first": 2, "count": 2**53 - 1}},
+        {"selection": {"by": "list", "count": 2}}, {"selection": {"by": "query", "count": 3}}, {"selection": ""},
+        {"selection": {"by": "chance", "count": 3}}, {"selection": {"by": "list", "count": True}}, {"query": {}},
+        {"query": asked(since="today")}, {"query": asked(since="2026-02-30T00:00:00.000000Z")},
+        {"query": asked(since="0000-01-01T00:00:00.000000Z")}, {"query": asked(until="2026-11-23T24:00:00.000000Z")},
+        {"query": asked(until="2026-11-23T23:59:60.000000Z")}, {"query": asked(until=5)}, {"query": asked(slack=-1)},
+        {"query": asked(types=["b", "a"])}, {"query": asked(types=["a", "a"])}, {"query": asked(types=[5])},
+        {"query": asked(types=["asset:removed"])}, {"query": asked(more=1)}, {"query": asked(types="a")},
+        {"query": asked(since="2026-11-23T03:00:00.000002Z")}, {"query": asked(until="2026-11-23T03:00:00.000005Z")},
+        {"query": asked(since="2026-11-23T03:00:00.000003Z", slack=2**53 - 1)},
+        {"origin": 5}, {"origin": "other.example/log"}, {"checkpoint": None}, {"made_at": 5},
         {"checkpoint": {"size": 7, "root": LAST.tree.root(0, 7).hex().upper()}}, {"disclosures": 2}, {"more": 1},
         {"checkpoint": {"size": 8, "root": LAST.tree.root(0, 7).hex()}}, {"disclosures": True}, {"members": []},
         {"about": json.loads("[" * 70 + "]" * 70)},

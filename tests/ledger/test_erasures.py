@@ -276,8 +276,9 @@ def test_a_published_copy_tells_what_the_journal_knew(erased_elsewhere: Path, mo
 def test_a_bundle_tells_it_too(erased_elsewhere: Path, tmp_path: Path) -> None:
     path = tmp_path / "bundle.zip"
     newest = erasures.signed_head((erased_elsewhere / "checkpoint").read_text())
-    with path.open("wb") as file:
-        bundle.write_bundle(file, entries=range(newest.size), disclosures={}, about={"purpose": "mirror"})
+    with path.open("w+b") as file:
+        scope = bundle.BundleScope(0, newest.size)
+        bundle.write_bundle(file, scope=scope, disclosures=(), about={"purpose": "mirror"})
     assert erasures.named_in(str(path)) == {journal.key_digest(key_of(DANA))}
 
 

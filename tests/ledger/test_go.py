@@ -30,9 +30,9 @@ from ledger import (
     verify_log,
     verify_source,
 )
-from ledger.bundle import write_bundle
 from ledger.models import Entry
 from tests.ledger import forge
+from tests.ledger.bundles import written
 from tests.ledger.verifiers import Both
 
 pytestmark = pytest.mark.xdist_group("go")
@@ -157,6 +157,9 @@ class OurTree(forge.Tree):
 
     def proof(self, m: int, start: int, end: int, whole: bool = True) -> list[bytes]:
         return merkle.consistency(self.node, m, end)
+
+    def around(self, first: int, last: int, start: int, end: int) -> list[bytes]:
+        return merkle.range_proof(self.node, first, last - first, end)
 
 
 class _Numbered:
@@ -383,16 +386,15 @@ def test_everything_the_product_writes_is_accepted_by_both(
     *_, entry = signed_log(3)
     new = custody.log_verifier()
     assert old != new
-    target, opened = io.BytesIO(), {entry.index or 0: receipts.disclosures_for(entry)}
-    write_bundle(target, entries=[1, entry.index or 0], disclosures=opened, about={}, previous=earlier)
+    bundle = written(1, entry.index or 0, previous=earlier, files={"report.pdf": b"%PDF-"})
     receipt = receipts.receipt_for(entry)
     assert receipt
     folder = tmp_path / "published"
     call_command("publish_log", str(folder), stdout=io.StringIO())
     for key in (old, new):
-        assert both.accept(target.getvalue(), key=key)
-        assert "time stamp" in str(both.by_go["checks"][11])
+        assert both.accept(bundle, key=key)
+        assert "time stamp" in str(both.by_go["checks"][16])
         assert both.accept(receipt.as_json(), key=key)
         assert both.accept_log(folder, key=key)
     assert both.accept(acknowledgements.acknowledge(entry).as_json(), key=new)
-    assert {"previous/checkpoint", "stamps/checkpoint", "rotations"} < set(forge.unpacked(target.getvalue()))
+    assert {"previous/checkpoint", "stamps/checkpoint", "rotations"} < set(forge.unpacked(bundle))

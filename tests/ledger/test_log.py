@@ -274,14 +274,14 @@ def test_an_append_is_one_statement_on_postgresql_and_few_on_sqlite(record: Reco
 
 def test_the_names_of_old_versions_are_never_changed() -> None:
     """Old logs speak these names for ever. A new type is added to this list together with a new registry version."""
-    assert REGISTRY_VERSION == 5
+    assert REGISTRY_VERSION == 6
     assert " ".join(EventType) == (
         "asset:registered asset:restricted asset:restored detection:recorded consent:requested consent:given"
         " consent:refused consent:withdrawn notice:filed flag:raised flag:settled case:opened case:assigned"
-        " decision:made action:executed action:reversed appeal:filed appeal:decided data:accessed erasure:requested"
-        " erasure:performed export:made access:audited token:created token:revoked media:viewed notice:completed"
-        " clock:missed case:closed case:reopened role:granted login_link:made login_link:used"
-        " key:rotated log:succeeded record:changed hold:placed hold:released log:recovered"
+        " decision:made action:executed action:reversed appeal:filed appeal:decided data:accessed"
+        " erasure:requested erasure:performed export:made access:audited token:created token:revoked"
+        " media:viewed notice:completed clock:missed case:closed case:reopened role:granted login_link:made"
+        " login_link:used key:rotated log:succeeded record:changed hold:placed hold:released log:recovered"
         " manifest:updated manifest:redacted trust_list:added certificate:rotated certificate:revoked"
         " model:registered model:staged label:recorded model:audited drift:alarmed federation:round"
         " pack:proposed pack:approved pack:published pack:retired clock:paused clock:resumed clock:extended"
@@ -289,15 +289,22 @@ def test_the_names_of_old_versions_are_never_changed() -> None:
         " basis:withdrawn processing:refused notice:withdrawn notice:unfounded notice:answered"
         " flagger:designated flagger:changed misuse:observed misuse:warned misuse:suspended misuse:ended"
         " case:recused case:waiting reviewer:changed conflict:declared decision:proposed decision:approved"
-        " decision:returned decision:expired decision:reviewed_again action:planned action:failed hash:blocked"
-        " hash:suspended hash:withdrawn hash:purged account:suspended account:reinstated strike:given"
-        " strike:voided statement:exported statement:corrected appeal:assigned appeal:messaged"
+        " decision:returned decision:expired decision:reviewed_again action:planned action:failed"
+        " hash:blocked hash:suspended hash:withdrawn hash:purged account:suspended account:reinstated"
+        " strike:given strike:voided statement:exported statement:corrected appeal:assigned appeal:messaged"
         " appeal:withdrawn appeal:final out_of_court:opened out_of_court:closed counter_notice:filed"
         " counter_notice:completed counter_notice:forwarded counter_notice:restored counter_notice:blocked"
         " counter_notice:withdrawn data:requested data:answered data:refused breach:opened breach:told"
-        " breach:closed retention:purged hold:reviewed pack:submitted clock:replaced"
-        " breach:assessed notice:reopened decision:withdrawn clock:lapsed data:put_back data:proved"
-        " case:routed counter_notice:lifted"
+        " breach:closed retention:purged hold:reviewed pack:submitted clock:replaced breach:assessed"
+        " notice:reopened decision:withdrawn clock:lapsed data:put_back data:proved case:routed"
+        " counter_notice:lifted regulator:invited regulator:activated regulator:suspended regulator:expired"
+        " regulator:changed export:requested export:fetched export:failed export:expired consultation:opened"
+        " consultation:messaged consultation:closed referral:recorded report:frozen report:published"
+        " report:corrected register:published register:withheld register:redacted research:granted"
+        " research:revoked research:read proposal:opened proposal:closed proposal:answered proposal:withdrawn"
+        " comment:received comment:shown comment:withheld comment:replied webhook:made webhook:changed"
+        " webhook:disabled statement:submitted charter:adopted example:chosen example:ended report:drafted"
+        " proposal:drafted consent:proved"
     )
 
 

@@ -32,6 +32,7 @@ from ledger import (
 from ledger.management.commands.sequencer import Command
 from ledger.models import Checkpoint, Entry, Outbox, SealedSection, Sequence, Tile
 from tests.append_only import protect, unprotect
+from tests.ledger import forge
 from tests.ledger.conftest import ALICE, DANA, Record, erase
 
 pytestmark = pytest.mark.django_db
@@ -53,9 +54,9 @@ def test_every_entry_has_a_receipt_that_verifies_with_key_and_leaf_alone(signed_
     for entry in signed_log(5):
         receipt = receipts.receipt_for(Entry.objects.get(pk=entry.pk))
         assert receipt is not None
-        proof = notes.parse_proof(receipt.as_tlog_proof())
-        tree = opened(proof.checkpoint)
-        merkle.verify_inclusion(merkle.leaf_hash(bytes(entry.leaf)), proof.index, tree.size, proof.path, tree.root)
+        index, path, checkpoint = forge.read_proof(receipt.as_tlog_proof())
+        tree = opened(checkpoint)
+        merkle.verify_inclusion(merkle.leaf_hash(bytes(entry.leaf)), index, tree.size, path, tree.root)
 
 
 def test_a_receipt_is_not_given_before_the_signature(record: Record) -> None:
@@ -315,7 +316,7 @@ def test_tiles_do_not_run_ahead_of_the_signature(signed_log: Grow, record: Recor
 def test_the_api_gives_receipts_and_consistency_to_anyone(signed_log: Grow, api: Any) -> None:
     signed_log(3)
     body = api().get("/api/v1/log/entries/1/receipt").json()
-    assert notes.parse_proof(body["tlog_proof"]).index == body["index"] == 1
+    assert forge.read_proof(body["tlog_proof"])[0] == body["index"] == 1
     assert body["entry"]["type"] == "asset:registered"
     assert api().get("/api/v1/log/entries/3/receipt").status_code == 404
     assert api().get(f"/api/v1/log/entries/{10**30}/receipt").status_code == 404
