@@ -7,12 +7,13 @@ checks every proof, because proofs do not depend on types.
 from enum import StrEnum
 from typing import Final
 
-REGISTRY_VERSION: Final = 5
+REGISTRY_VERSION: Final = 6
 
 
 class EventType(StrEnum):
-    """Registry version 5. The types of version 1 end with `login_link:used`, of 2 with `log:recovered`, of 3 with
-    `certificate:revoked`, of 4 with `federation:round`.
+    """Registry version 6. The types of version 1 end with `login_link:used`, of 2 with `log:recovered`, of 3 with
+    `certificate:revoked`, of 4 with `federation:round`, of 5 with
+    `counter_notice:lifted`.
     """
 
     ASSET_REGISTERED = "asset:registered"
@@ -140,3 +141,43 @@ class EventType(StrEnum):
     DATA_PROVED = "data:proved"
     CASE_ROUTED = "case:routed"
     COUNTER_NOTICE_LIFTED = "counter_notice:lifted"
+    REGULATOR_INVITED = "regulator:invited"
+    REGULATOR_ACTIVATED = "regulator:activated"
+    REGULATOR_SUSPENDED = "regulator:suspended"
+    REGULATOR_EXPIRED = "regulator:expired"
+    REGULATOR_CHANGED = "regulator:changed"
+    EXPORT_REQUESTED = "export:requested"
+    EXPORT_FETCHED = "export:fetched"
+    EXPORT_FAILED = "export:failed"
+    EXPORT_EXPIRED = "export:expired"
+    CONSULTATION_OPENED = "consultation:opened"
+    CONSULTATION_MESSAGED = "consultation:messaged"
+    CONSULTATION_CLOSED = "consultation:closed"
+    REFERRAL_RECORDED = "referral:recorded"
+    REPORT_FROZEN = "report:frozen"
+    REPORT_PUBLISHED = "report:published"
+    REPORT_CORRECTED = "report:corrected"
+    REGISTER_PUBLISHED = "register:published"
+    REGISTER_WITHHELD = "register:withheld"
+    REGISTER_REDACTED = "register:redacted"
+    RESEARCH_GRANTED = "research:granted"
+    RESEARCH_REVOKED = "research:revoked"
+    RESEARCH_READ = "research:read"
+    PROPOSAL_OPENED = "proposal:opened"
+    PROPOSAL_CLOSED = "proposal:closed"
+    PROPOSAL_ANSWERED = "proposal:answered"
+    PROPOSAL_WITHDRAWN = "proposal:withdrawn"
+    COMMENT_RECEIVED = "comment:received"
+    COMMENT_SHOWN = "comment:shown"
+    COMMENT_WITHHELD = "comment:withheld"
+    COMMENT_REPLIED = "comment:replied"
+    WEBHOOK_MADE = "webhook:made"
+    WEBHOOK_CHANGED = "webhook:changed"
+    WEBHOOK_DISABLED = "webhook:disabled"
+    STATEMENT_SUBMITTED = "statement:submitted"
+    CHARTER_ADOPTED = "charter:adopted"
+    EXAMPLE_CHOSEN = "example:chosen"
+    EXAMPLE_ENDED = "example:ended"
+    REPORT_DRAFTED = "report:drafted"
+    PROPOSAL_DRAFTED = "proposal:drafted"
+    CONSENT_PROVED = "consent:proved"

@@ -1,4 +1,4 @@
-"""One POST to a machine that the operator named: a witness or a time-stamping authority. No database, no Django.
+"""One POST to another machine: a witness, a time-stamping authority, a web hook. No database, no Django.
 
 Redirects are not followed, TLS certificates are verified, an answer is short and does not take long.
 """
@@ -8,15 +8,17 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 # Seconds of silence, and of all together: a machine that sends a byte now and then must not hold a thread for hours.
 PATIENCE: Final = 5
 AT_MOST: Final = 20.0
 MAX_ANSWER: Final = 1 << 16
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -28,30 +30,53 @@ class Reply:
     content_type: str = ""
 
 
-def post(url: str, body: bytes, content_type: str) -> Reply:
-    """Never raises for what is at the other end."""
+def post(
+    url: str,
+    body: bytes,
+    content_type: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    address: str = "",
+    at_most: float | None = None,
+    longest: int = MAX_ANSWER,
+) -> Reply:
+    """Never raises for what is at the other end.
+
+    headers: more of them. address: the IP address to speak to, where the caller looked the host's name up and judged
+    what it found; TLS and the Host header still go by the name. at_most: seconds of all together.
+    longest: bytes of an answer; a longer one is none.
+    """
     try:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("its address is not http(s)")
+        over_at = time.monotonic() + (AT_MOST if at_most is None else at_most)
         connection = _connection(parts.scheme, parts.hostname, parts.port)
+        connection.sock = _dialled(parts, address)
         try:
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            with _hung_up_after(AT_MOST, connection):
-                connection.request("POST", path, body, {"Content-Type": content_type})
-                return _read(connection.getresponse())
+            with _hung_up_at(over_at, connection.sock):
+                connection.request("POST", path, body, {"Content-Type": content_type, **(headers or {})})
+                return _read(connection.getresponse(), longest)
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:
         return Reply(0, f"{type(error).__name__}: {error}".encode(errors="replace"))
 
 
+def _dialled(parts: SplitResult, address: str) -> socket.socket:
+    """Connected, and for https with the certificate of the host's name verified."""
+    host = parts.hostname or ""
+    end = socket.create_connection((address or host, parts.port or _PORTS[parts.scheme]), PATIENCE)
+    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return end if parts.scheme == "http" else ssl.create_default_context().wrap_socket(end, server_hostname=host)
+
+
 @contextlib.contextmanager
-def _hung_up_after(seconds: float, connection: http.client.HTTPConnection) -> Iterator[None]:
-    """The timeout of a socket counts from byte to byte; this one counts from the beginning."""
-    connection.connect()
+def _hung_up_at(over_at: float, end: socket.socket) -> Iterator[None]:
+    """The timeout of a socket counts from byte to byte; this one from before the connection was made."""
     over = threading.Event()
-    timer = threading.Timer(seconds, _hang_up, [connection.sock, over])
+    timer = threading.Timer(max(0.0, over_at - time.monotonic()), _hang_up, [end, over])
     timer.daemon = True
     timer.start()
     try:
@@ -68,14 +93,12 @@ def _hang_up(end: socket.socket, over: threading.Event) -> None:
         end.shutdown(socket.SHUT_RDWR)
 
 
-def _read(response: http.client.HTTPResponse) -> Reply:
-    data = response.read(MAX_ANSWER + 1)
-    if len(data) > MAX_ANSWER:
+def _read(response: http.client.HTTPResponse, longest: int) -> Reply:
+    data = response.read(longest + 1)
+    if len(data) > longest:
         raise ValueError("its answer is too long")
     return Reply(response.status, data, response.getheader("Content-Type", "").partition(";")[0].strip())
 
 
 def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-    if scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=PATIENCE)
-    return http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=ssl.create_default_context())
+    return (http.client.HTTPConnection if scheme == "http" else http.client.HTTPSConnection)(host, port)

@@ -4,11 +4,14 @@ import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import groupby, islice
+from operator import or_
 from typing import Any
 
 import structlog
-from django.db.models import Max, QuerySet
+from django.db.models import BinaryField, F, Func, IntegerField, Max, Q, QuerySet, Value
+from django.db.models.lookups import GreaterThan
 
 from core.problems import NotFound, Problem
 from ledger import notes, policyfile, tlogpolicy
@@ -151,6 +154,31 @@ def _between(first: int, end: int, types: Sequence[EventType | str]) -> QuerySet
 def _is_about(row: Entry, member: bytes, object: str) -> bool:
     # The bytes first: most leaves need not be parsed, and a fact that looks like the member is refused after it.
     return member in bytes(row.leaf) and content(row)["object"] == object
+
+
+def about(objects: Sequence[str], *, since: dt.datetime) -> Iterator[Entry]:
+    """Every signed entry about one of these objects, of those made from `since` on, by index. The database looks
+    through the leaves, so it is for questions that are asked rarely.
+    """
+    rows = _between(0, signed_size(), ()).filter(created_at__gte=since)
+    members = [f'"object":{json.dumps(object)}'.encode() for object in objects]
+    named = reduce(or_, (Q(GreaterThan(_Place(F("leaf"), Value(member, BinaryField())), 0)) for member in members))
+    for row in rows.filter(named).order_by("sequence__index").iterator(500):
+        if content(row)["object"] in objects:
+            yield row
+
+
+class _Place(Func):
+    """Where some bytes begin in others, from 1 on; 0 where they do not."""
+
+    function = "INSTR"
+    output_field = IntegerField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        hay, needle = self.source_expressions
+        swapped = self.copy()
+        swapped.source_expressions = [needle, hay]
+        return swapped.as_sql(compiler, connection, template="position(%(expressions)s)", arg_joiner=" in ", **context)
 
 
 def entry(index: int, size: int | None = None) -> Entry:

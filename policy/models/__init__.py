@@ -31,6 +31,7 @@ from policy.models.decisions import (
     Suspension,
 )
 from policy.models.desk import DeclaredConflict, MediaView, Recusal, ReviewerProfile, SecondReview
+from policy.models.hooks import HookDelivery, TdbSubmission, Webhook
 from policy.models.packs import PackApproval, PackVersion
 from policy.models.people import (
     Capacity,
@@ -43,6 +44,15 @@ from policy.models.people import (
     Signal,
 )
 from policy.models.records import Breach, BreachParty, Clock, DataRequest, Export, Hold, PipelineStep
+from policy.models.regulators import Consultation, ConsultationMessage, Referral, RegulatorAccount, SavedQuery
+from policy.models.transparency import (
+    Comment,
+    Figure,
+    Proposal,
+    RegisterEntry,
+    ResearchAccess,
+    TransparencyReport,
+)
 
 __all__ = [
     "NO_DEADLINE",
@@ -58,8 +68,11 @@ __all__ = [
     "Case",
     "Category",
     "Clock",
+    "Comment",
     "Consent",
     "ConsentEvent",
+    "Consultation",
+    "ConsultationMessage",
     "CounterNotice",
     "DataRequest",
     "Decision",
@@ -67,9 +80,11 @@ __all__ = [
     "Depiction",
     "Exemption",
     "Export",
+    "Figure",
     "Flag",
     "HashEntry",
     "Hold",
+    "HookDelivery",
     "MediaView",
     "Misuse",
     "Notice",
@@ -79,13 +94,22 @@ __all__ = [
     "Person",
     "PipelineStep",
     "ProcessingBasis",
+    "Proposal",
     "Purpose",
     "Recusal",
+    "Referral",
+    "RegisterEntry",
+    "RegulatorAccount",
+    "ResearchAccess",
     "ReviewerProfile",
+    "SavedQuery",
     "SecondReview",
     "Signal",
     "StatementOfReasons",
     "Strike",
     "Suspension",
+    "TdbSubmission",
+    "TransparencyReport",
     "TrustedFlagger",
+    "Webhook",
 ]

@@ -177,7 +177,7 @@ class Notice(Row):
         State.VALID: {State.INCOMPLETE, State.ANSWERED, State.WITHDRAWN, State.UNFOUNDED},
         State.ANSWERED: {State.VALID},
         State.WITHDRAWN: set(),
-        State.UNFOUNDED: {State.VALID},
+        State.UNFOUNDED: {State.VALID, State.INCOMPLETE},
     }
     WAITING = (State.INCOMPLETE, State.VALID)
 
@@ -234,14 +234,19 @@ class Notice(Row):
     unfounded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     contested_at = models.DateTimeField(null=True, help_text="Once: a second “unfounded”, of somebody else, stands.")
     client_key = models.CharField(
-        max_length=64, blank=True, help_text="Of one item of a bulk call: SHA-256 of the caller's own key for it."
+        max_length=64, blank=True, help_text="Digest of a caller's own key for it, or of what a form was sent with."
     )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "client_key"], condition=~Q(client_key=""), name="one_notice_a_client_key"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["client_key"],
+                condition=Q(account=None) & ~Q(client_key=""),
+                name="one_nameless_notice_a_client_key",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -290,9 +290,13 @@ class CounterNotice(Row):
     missing = models.JSONField(default=list)
     sealed_fields = models.BinaryField(default=b"", help_text="What 512(g)(3) asks for, sealed under who files it.")
     forwarded_at = models.DateTimeField(null=True)
+    forwarded_to = models.JSONField(default=list, help_text="Ids of the notices whose filers were given a copy.")
     earliest_restore = models.DateTimeField(null=True)
     latest_restore = models.DateTimeField(null=True)
-    action_told_at = models.DateTimeField(null=True, help_text="When the complainant told of an action for an order.")
+    action_told_at = models.DateTimeField(
+        null=True, help_text="When a complainant last told of an action for an order."
+    )
+    actions = models.JSONField(default=list, help_text='[{"notice","told_at","state": told, found or lifted}]')
     ended_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -23,10 +23,11 @@ class Person(models.Model):
     language = models.CharField(max_length=8, default="en", help_text="In which they are written to.")
     created_at = models.DateTimeField(default=now)
     pin_hash = models.CharField(
-        max_length=128, blank=True, help_text="Of the PIN given with the first answer by link; empty: none was given."
+        max_length=128, blank=True, help_text="Of the PIN mailed with the first answer by link; empty: none is good."
     )
-    wrong_pins = models.PositiveSmallIntegerField(default=0)
-    locked_until = models.DateTimeField(null=True)
+    pin_used_at = models.DateTimeField(
+        null=True, help_text="When that PIN was first given: who reads the mail of the contact was there."
+    )
     restricted_at = models.DateTimeField(null=True, help_text="Since when what is held is stored, and not used.")
     erased_at = models.DateTimeField(null=True)
 
@@ -93,11 +94,11 @@ class Consent(Row):
         State.REQUESTED: {State.GIVEN, State.REFUSED, State.EXPIRED},
         State.GIVEN: {State.WITHDRAWN, State.RENEWED, State.EXPIRED, State.HALTED, State.INVALIDATED},
         State.RENEWED: {State.WITHDRAWN, State.RENEWED, State.EXPIRED, State.HALTED, State.INVALIDATED},
-        State.REFUSED: {State.GIVEN},
-        State.WITHDRAWN: {State.GIVEN},
+        State.REFUSED: {State.GIVEN, State.INVALIDATED},
+        State.WITHDRAWN: {State.GIVEN, State.INVALIDATED},
         State.EXPIRED: {State.RENEWED, State.REFUSED},
         State.HALTED: {State.RENEWED, State.WITHDRAWN, State.INVALIDATED},
-        State.INVALIDATED: set(),
+        State.INVALIDATED: {State.REQUESTED},
     }
 
     depiction = models.ForeignKey(Depiction, on_delete=models.PROTECT, related_name="consents")

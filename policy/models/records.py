@@ -243,18 +243,41 @@ class Hold(Row):
 
 
 class Export(Row):
-    """One bundle a regulator took: scope, purpose and the digest of the file."""
+    """One bundle a regulator asked for: its query and purpose, how far it is, and the digest of the file."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "waiting to be built"
+        BUILT = "built", "ready"
+        FETCHED = "fetched", "fetched"
+        EXPIRED = "expired", "past its time"
+        FAILED = "failed", "could not be built"
+
+    MOVES: Moves = {
+        State.REQUESTED: {State.BUILT, State.FAILED, State.EXPIRED},
+        State.BUILT: {State.FETCHED, State.EXPIRED},
+        State.FETCHED: {State.EXPIRED},
+        State.FAILED: {State.REQUESTED, State.EXPIRED},
+        State.EXPIRED: set(),
+    }
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="exports")
-    since = models.DateTimeField(null=True)
-    until = models.DateTimeField(null=True)
-    types = models.JSONField(default=list)
+    query = models.JSONField(default=dict, help_text="As `policy.audits.queries` reads it.")
     purpose = models.CharField(max_length=300)
+    state = models.CharField(max_length=9, choices=State.choices, default=State.REQUESTED)
+    progress = models.PositiveIntegerField(default=0, help_text="Entries written so far.")
     entries = models.PositiveIntegerField(default=0)
+    first = models.PositiveBigIntegerField(default=0, help_text="First index of the range that it covers.")
     tree_size = models.PositiveBigIntegerField(default=0)
-    key = models.CharField(max_length=100)
-    sha256 = models.CharField(max_length=64)
+    watermark = models.CharField(max_length=40, blank=True, help_text="Stands in the file; names who took it.")
+    key = models.CharField(max_length=100, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
     size = models.PositiveBigIntegerField(default=0)
+    error_code = models.CharField(max_length=64, blank=True)
+    expires_at = models.DateTimeField(null=True)
+    fetched_at = models.DateTimeField(null=True)
+    handed = models.JSONField(
+        default=dict, help_text="The account's terms, the cases that were opened, and the keys of what was."
+    )
 
     def __str__(self) -> str:
         return f"export {str(self.pk)[-6:]}"
