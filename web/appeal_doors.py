@@ -143,22 +143,22 @@ def _link(token: str, pk: uuid.UUID) -> tuple[Door, Decision]:
 
 
 @open_private
-@require_safe
 @consent_doors.behind_pin
+@require_safe
 def consent_decision(request: HttpRequest, token: str, pk: uuid.UUID) -> HttpResponse:
     door, decision = _link(token, pk)
     return _page(request, decision, _own(door, decision), appellants.side(door, decision))
 
 
 @open_private
-@require_POST
 @consent_doors.behind_pin
+@require_POST
 def by_link(request: HttpRequest, token: str, pk: uuid.UUID, what: str) -> HttpResponse:
     return _act(request, *_link(token, pk), what)
 
 
 @open_private
-@require_safe
 @consent_doors.behind_pin
+@require_safe
 def document_by_link(request: HttpRequest, token: str, pk: uuid.UUID, document: uuid.UUID) -> HttpResponse:
     return _document(*_link(token, pk), document)

@@ -76,6 +76,7 @@ def _page(request: HttpRequest, decision: Decision, form: SendBackForm, status: 
         "reasons": approvals.reasons(decision),
         "previews": statements.preview(decision),
         "clocks": decision.case.clocks.order_by("due_at"),
+        "since": decision.case.notices.filter(created_at__gt=decision.created_at).order_by("created_at"),
         "why": why,
         "form": form,
     }
@@ -99,12 +100,18 @@ def approve(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     user = signed_in(request)
     decision = _held(user, pk)
     try:
-        decisions.approve(decision, user)
+        decisions.approve(decision, user, version=_version(request))
     except Problem as problem:
         messages.error(request, f"{problem.detail} {problem.next_step} {_fields(problem)}".strip())
         return _page(request, _held(user, pk), SendBackForm(), status=problem.status)
     messages.success(request, "Approved. It is in effect, and everybody concerned is told.")
     return redirect("decision", decision.pk)
+
+
+def _version(request: HttpRequest) -> int:
+    """Of the case as it stood on the page; what is no number is no version that ever was."""
+    sent = request.POST.get("version", "")
+    return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else -1
 
 
 def _fields(problem: Problem) -> str:

@@ -171,14 +171,15 @@ def _link_once(request: HttpRequest, asset: Asset) -> str:
 
 # --- A lead reviewer stops ------------------------------------------------------------------------------------------
 
-_STOPS = {"halt": consents.halt, "invalidate": consents.invalidate}
+_STOPS = {"halt": consents.halt, "invalidate": consents.invalidate, "ask_anew": consents.ask_anew}
+_TO = {"halt": "halted", "invalidate": "invalidated", "ask_anew": "requested"}
 
 
 @role_required(*ACTS[Act.REVIEW].roles)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def one(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """One consent without names, for reviewers; lead reviewers stop it, or declare it not valid."""
+    """One consent without names, for reviewers; lead reviewers stop it, end it, or let it be asked anew."""
     rows = Consent.objects.select_related("depiction__asset", "depiction__person", "proxy", "entry")
     row = get_object_or_404(rows, pk=pk)
     if request.method == "POST":
@@ -192,6 +193,6 @@ def one(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     standing = consents.standing(row)
     shown = _shown(row, standing, None, names=False)
     user = signed_in(request)
-    may = {do for do, to in (("halt", "halted"), ("invalidate", "invalidated")) if to in Consent.MOVES[row.state]}
+    may = {do for do, to in _TO.items() if to in Consent.MOVES[row.state]}
     context = {"person": shown, "consent": row, "may": may if user.has_role(Role.LEAD_REVIEWER) else set()}
     return render(request, "consent/one.html", context)

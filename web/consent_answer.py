@@ -17,7 +17,7 @@ from policy.consents import consent_pins, consent_receipts, scans, signals
 from policy.consents.consent_reach import given_with
 from policy.consents.consent_wording import Wording, wording
 from policy.law.rules import JURISDICTIONS
-from policy.models import Capacity, Consent, Person
+from policy.models import Capacity, Consent
 from web import consent_doors
 from web.appellants import decisions_of
 from web.consent import TONES
@@ -71,8 +71,8 @@ def _page(request: HttpRequest, consent: Consent, token: str, *, error: str = ""
         # Told at once, and on record with the answer: to read writes nothing.
         "gpc": request.headers.get("Sec-GPC") == "1" or consent.signals.filter(kind="gpc").exists(),
         "sealed": bool(consent.depiction.asset.restriction),
-        "pin": consent_doors.words(words.language),
-        **_pin_told(request, person, words.language),
+        "pin": consent_doors.words(consent.language),
+        "pin_line": consent_doors.line(consent),
         "has_pin": bool(person.pin_hash),
         "shown": shown,
         "decisions": decisions_of(person) if shown else [],
@@ -80,12 +80,6 @@ def _page(request: HttpRequest, consent: Consent, token: str, *, error: str = ""
         **_may(consent, words),
     }
     return render(request, "consent/answer.html", context, status=422 if error else 200)
-
-
-def _pin_told(request: HttpRequest, person: Person, language: str) -> dict[str, str]:
-    """The PIN of their own, until they say that it is written down."""
-    pin = consent_doors.new_pin(request, person)
-    return {"pin_told": pin, "pin_line": consent_doors.words(language)["yours"].format(pin=pin)}
 
 
 def _digests(request: HttpRequest, words: Wording) -> list[dict[str, str]]:
@@ -118,7 +112,8 @@ def _may(consent: Consent, words: Wording) -> dict[str, Any]:
     moves, bound = Consent.MOVES[consent.state], consents.is_bound(consent)
     over = bool(consent.valid_to and consent.valid_to < consents.today())
     again = State.RENEWED in moves
-    agree = bound and (again or (State.GIVEN in moves and not over))
+    told = bool(consent.depiction.person.pin_hash or consent_pins.address_of(consent))
+    agree = told and bound and (again or (State.GIVEN in moves and not over))
     proxy = consent.capacity != Capacity.SELF
     return {
         "bound": bound,
@@ -166,27 +161,33 @@ def consent_answer(request: HttpRequest, token: str) -> HttpResponse:
         raise Problem("consent.answer", "No answer was chosen", detail="Agree, say no, or withdraw.")
     if error := _missing(request, consent, how, words):
         return _page(request, consent, token, error=error)
+
+    def go_on() -> HttpResponse:
+        messages.success(request, words.said(_do(request, consent, how)))
+        return redirect("consent", token)
+
+    if consent_pins.needs_pin(consent, how):
+        return consent_doors.with_pin(request, consent, token, go_on)
+    return go_on()
+
+
+def _do(request: HttpRequest, consent: Consent, how: str) -> str:
     if how != "not_me":
         signals.browser_says(consent, request.headers.get("Sec-GPC", ""))
-    answered = how in ("yes", "no")
-    done = _answer(request, consent, yes=how == "yes") if answered else _take_back(request, consent, how)
-    messages.success(request, words.said(done))
-    return redirect("consent", token)
+    if how in ("yes", "no"):
+        return _answer(request, consent, yes=how == "yes")
+    return _take_back(request, consent, how)
 
 
 def _answer(request: HttpRequest, consent: Consent, *, yes: bool) -> str:
-    """With the first answer the person gets their PIN; afterwards a yes asks for it."""
-    person = consent.depiction.person
+    """With the first answer the PIN is mailed; afterwards a yes asks for it."""
     chosen = request.POST.getlist("purposes") if yes else []
 
     def act() -> str:
         return consents.answer(consent, chosen, entitled=True, digests_of=_ticked(request))
 
-    done, pin = consent_pins.answer(consent, act, yes=yes, shown=consent_doors.is_open(request, person))
-    if pin:
-        person.refresh_from_db(fields=["pin_hash"])
-        consent_doors.show_once(request, person, pin)
-    return done
+    shown = consent_doors.is_open(request, consent.depiction.person)
+    return consent_pins.answer(consent, act, yes=yes, shown=shown)
 
 
 def _missing(request: HttpRequest, consent: Consent, how: str, words: Wording) -> str:
@@ -206,7 +207,8 @@ def _take_back(request: HttpRequest, consent: Consent, how: str) -> str:
             return consents.withdraw(consent, digests_of=_ticked(request)).state
         case "halt":
             return consents.halt(consent).state
-    return consents.invalidate(consent).state
+    shown = consent_doors.is_open(request, consent.depiction.person)
+    return consent_pins.not_me(consent, lambda: consents.invalidate(consent).state, shown=shown)
 
 
 def _ticked(request: HttpRequest) -> list[str]:

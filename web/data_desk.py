@@ -1,5 +1,6 @@
 """The office's side of requests about personal data: what waits, by due date; taking, carrying out, refusing one."""
 
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +16,12 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import role_required, signed_in
 from accounts.models import User
 from core.problems import NotFound, Problem
+from ledger import vault
 from policy.authority import ACTS, Act
-from policy.models import DataRequest, Notice
-from policy.rights import data_answers, data_letters, data_requests, data_rights
+from policy.consents import consent as consents
+from policy.consents import consent_pins
+from policy.models import DataRequest, Notice, Person
+from policy.rights import data_answers, data_letters, data_requests, data_rights, people
 from policy.rights.data_requests import Kind, State
 from policy.rights.holdings import Who
 from web import access_package
@@ -27,6 +31,9 @@ from web.forms_review import TakeBackForm
 
 operators = role_required(*ACTS[Act.ANSWER_DATA_REQUEST].roles)
 PAGE = 50
+MOST_SHOWN = 500
+_LINK = re.compile(r"/consent/([^/\s]+)")
+_WORK = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @operators
@@ -52,12 +59,27 @@ def _receive(by: User, said: dict[str, Any]) -> DataRequest:
 
 
 def _who(whose: str) -> Who:
-    """Whom a case number or an account's address means. Raises NotFound."""
+    """Whom a case number, an account's address, the link of a consent, or a work and a name mean. Raises NotFound."""
+    if link := _LINK.search(whose):
+        return consents.consent_by_token(link[1]).depiction.person
     notice = Notice.objects.filter(number=whose.upper()).select_related("filer").first()
-    who = notice.filer if notice else User.objects.filter(email__iexact=whose, is_active=True).first()
+    account = User.objects.filter(email__iexact=whose, is_active=True).first()
+    who = notice.filer if notice else account or _shown(whose)
     if who is None:
-        raise NotFound("case number or account")
+        raise NotFound("case number, account, link, or person shown")
     return who
+
+
+def _shown(whose: str) -> Person | None:
+    """Of a work's address, or its id, and a name: the one person of that name who is said to be shown there."""
+    work = _WORK.search(whose)
+    if work is None:
+        return None
+    name = " ".join(whose[work.end() :].strip("/ ,").split()).casefold()
+    shown = Person.objects.filter(depictions__asset=uuid.UUID(work[0]), erased_at=None).distinct()[:MOST_SHOWN]
+    known = vault.keys_of(bytes(one.sealed_contact) for one in shown)
+    named = [one for one in shown if " ".join(people.name_and_contact(one, known)[0].split()).casefold() == name]
+    return named[0] if len(named) == 1 and name else None
 
 
 @operators
@@ -84,9 +106,15 @@ def request_page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "plan": data_rights.plan(data_requests.who_asks(row)) if mine and row.kind == Kind.ERASE else row.plan,
         "clocks": row.clocks.order_by("due_at"),
         "how": _HOW.get(Kind(row.kind), ""),
+        "pin": mine and row.kind == Kind.ACCESS and row.person is not None and _may_have_pin(row.person),
     }
     wrong = any(form.errors for form in forms.values())
     return render(request, "data/request.html", context, status=422 if wrong else 200)
+
+
+def _may_have_pin(person: Person) -> bool:
+    asked = consent_pins.question_of(person)
+    return asked is not None and bool(consent_pins.address_of(asked))
 
 
 def _find(pk: uuid.UUID) -> DataRequest:
@@ -176,6 +204,7 @@ _VERBS: dict[str, Callable[[DataRequest, User, Any], HttpResponse | None]] = {
     "extend": _extend,
     "refuse": _refuse,
     "carry_out": _carry_out,
+    "pin": lambda row, by, form: consent_pins.instead(row, by, consent_pins.new_pin()),
 }
 # What the button does, in words.
 _HOW = {

@@ -20,7 +20,10 @@ class AskConsentForm(forms.Form):
         label=_("How you reach them"),
         max_length=200,
         required=False,
-        help_text=_("An e-mail address or phone number. Only you and the office see it; you send the link yourself."),
+        help_text=_(
+            "Their own e-mail address; only you and the office see it. You send the link yourself; with their first "
+            "answer the office mails them a PIN. Without an address the link only takes a no."
+        ),
     )
     purposes = forms.MultipleChoiceField(
         label=_("What do you ask for?"),

@@ -50,8 +50,11 @@ class ReceiveForm(forms.Form):
 
     whose = forms.CharField(
         label=_("Whose data?"),
-        max_length=200,
-        help_text=_("The case number, or the e-mail address of the account."),
+        max_length=400,
+        help_text=_(
+            "The case number; the e-mail address of the account; the link by which they were asked for consent; or the "
+            "address of the work in which they are shown, and after it their name as it was asked for."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     kind = forms.ChoiceField(label=_("What is asked for?"), choices=DataRequest.Kind.choices)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.conf.global_settings import LANGUAGES
+from django.core.validators import MaxLengthValidator
 
 from policy.filing import court_actions, guided
 from policy.filing.notice_checks import LANGUAGE_CODES
@@ -140,9 +141,17 @@ class FactsForm(forms.Form):
     asset = forms.CharField(
         label="Address or number of the picture",
         required=False,
-        max_length=300,
+        # No `maxlength` in the page: browsers cut a longer address without a word.
+        validators=[MaxLengthValidator(2000, "At most 2,000 characters. Leave out what follows a “?” or “#”.")],
         help_text="Copy it from the page where you saw it. Or leave this empty and send a copy of the file below.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    age = forms.ChoiceField(
+        label=guided.CHOICES["minor"].label,
+        choices=list(guided.CHOICES["minor"].options.items()),
+        required=False,
+        help_text="If so, send no file: where it is, is enough.",
+        widget=forms.RadioSelect,
     )
     file = forms.FileField(
         label="Or a copy of the file",
@@ -154,13 +163,27 @@ class FactsForm(forms.Form):
     shown = _radio("shown")
     jurisdiction = _place()
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not (self.is_bound and ("age" in self.data or self._shows_somebody())):
+            del self.fields["age"]  # asked before a file is opened, else in the second step
+
+    def _shows_somebody(self) -> bool:
+        return self.data.get("category") in guided.INTIMATE and "file" in self.files
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not (data.get("asset") or data.get("file") or data.get("file_sha256")):
             self.add_error("asset", "Give the address of the picture, or a copy of the file.")
-        if data.get("category") == Category.CHILD_SAFETY and data.get("file"):
-            self.add_error("file", NO_PICTURE)  # nothing has opened it
+        if data.get("file"):
+            self._refuse_of_a_child(data)  # nothing has opened it
         return data
+
+    def _refuse_of_a_child(self, data: dict[str, Any]) -> None:
+        if data.get("category") == Category.CHILD_SAFETY or data.get("age") == "yes":
+            self.add_error("file", NO_PICTURE)
+        elif self._shows_somebody() and not data.get("age"):
+            self.add_error("age", "Say this first; we did not look at the file. Then choose it again.")
 
 
 class DetailsForm(forms.Form):
@@ -176,7 +199,7 @@ class DetailsForm(forms.Form):
             "What should we know?", "Say what is shown and why it should not be. No need for legal words."
         )
         if notice.category in ASK_AGE:
-            self.fields["minor"] = _radio("minor", "unknown")
+            self.fields["minor"] = _radio("minor", notice.answers.get("minor", "unknown"))
         if notice.category in ASK_HOW_MADE:
             self.fields["how_made"] = _radio("how_made", "unknown")
         if notice.category in ASK_AGE_AND_PUBLIC_LIFE:
@@ -280,13 +303,24 @@ class ActionForm(forms.Form):
 
 
 class LiftForm(forms.Form):
-    """No such action is there."""
+    """What a lead found of one of the actions that were told."""
 
     reason = forms.CharField(
         label="How did you look for the action?",
         max_length=300,
         help_text="For example: the docket of the court, on which day. It is kept under your own key.",
     )
+
+    def __init__(self, *args: Any, actions: Sequence[dict[str, Any]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if len(actions) > 1:
+            named = [(each["notice"], f"{each['court']}, {each['reference']}".strip(", ")) for each in actions]
+            self.fields["notice"] = forms.ChoiceField(
+                label="Which action?",
+                choices=[(pk, words or "Erased") for pk, words in named],
+                widget=forms.RadioSelect,
+                error_messages={"required": "Choose one of the actions."},
+            )
 
 
 class CounterNoticeForm(forms.Form):

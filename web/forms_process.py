@@ -1,6 +1,5 @@
 """Forms of the due-process pages: what people are asked, in plain words. They check shape; the verbs check the rest."""
 
-import datetime as dt
 from typing import Any
 
 from django import forms
@@ -56,44 +55,6 @@ class GroundsForm(forms.Form):
         help_text=_("Anything the first reviewer missed or misread. Plain words are enough."),
         widget=forms.Textarea(attrs={"rows": 6}),
     )
-
-
-class PurposeForm(forms.Form):
-    """A regulator's access is bound to a purpose, which is logged."""
-
-    purpose = forms.CharField(
-        label=_("Purpose of this access"),
-        min_length=10,
-        max_length=300,
-        help_text=_("Ten characters or more, such as name and number of an inquiry. It is written to the audit log."),
-    )
-
-
-class LogQueryForm(forms.Form):
-    type = forms.ChoiceField(label=_("Kind of entry"), required=False)
-    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label=_("To (inclusive)"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    after = forms.IntegerField(required=False, min_value=-1, max_value=1 << 62, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, types: list[str], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["type"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", _("All kinds")), *((value, value) for value in types)]
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if data.get("since") and data.get("until") and data["since"] > data["until"]:
-            self.add_error("until", _("This is before the first day."))
-        return data
-
-    def span(self) -> tuple[dt.datetime | None, dt.datetime | None]:
-        """[from, before) in UTC, of the days typed."""
-        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
-        return (
-            dt.datetime.combine(since, dt.time.min, dt.UTC) if since else None,
-            dt.datetime.combine(until + dt.timedelta(days=1), dt.time.min, dt.UTC) if until else None,
-        )
 
 
 class EraseForm(forms.Form):

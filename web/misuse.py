@@ -17,6 +17,7 @@ from policy.authority import ACTS, Act
 from policy.desk import case_documents, cases
 from policy.filing import flaggers, misuse, notice_ends
 from policy.models import Attachment, Misuse, TrustedFlagger
+from web import review_drafts
 from web.forms_notices import UnfoundedForm
 from web.notices import download
 
@@ -66,10 +67,11 @@ def misuse_act(request: HttpRequest, pk: uuid.UUID, verb: str) -> HttpResponse:
 def notice_unfounded(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Of one notice of a case, by the reviewer who has it."""
     user = signed_in(request)
-    case, form = cases.case_for(user, pk), UnfoundedForm(request.POST)
+    said = review_drafts.about(request.POST, request.POST.get("notice", ""))
+    case, form = cases.case_for(user, pk), UnfoundedForm(said)
     if not form.is_valid():
         messages.error(request, "Choose the notice, and why it is manifestly unfounded.")
-        return redirect("review_case", pk)
+        return review_drafts.back(request, pk)
     notice = case.notices.select_related("case", "filer", "account", "entry").filter(pk=form.cleaned_data["notice"])
     found = notice.first()
     if found is None:
@@ -80,7 +82,7 @@ def notice_unfounded(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         messages.error(request, f"{problem.detail} {problem.next_step}".strip())
     else:
         messages.success(request, "Said, and told to the filer, who may contest it. The case is still to be decided.")
-    return redirect("review_case", pk)
+    return review_drafts.back(request, pk)
 
 
 @role_required(*ACTS[Act.REVIEW].roles)

@@ -31,14 +31,13 @@ from policy.filing import (
 from policy.models import Attachment, Clock, CounterNotice, Misuse, Notice
 from provenance.models import Asset
 from provenance.restriction import nameable
-from web import appellants
+from web import appellants, filed
 from web.forms_notices import ActionForm, CompleteForm, DocumentForm, details_in, sworn_in
 from web.forms_process import GroundsForm, PinForm, onto
 from web.privacy import limit, open_private
 
 # How long a browser that gave the right PIN may see the notice without giving it again, since it last looked.
 OPEN_FOR = dt.timedelta(minutes=30)
-OPENED_BY_FILING: Final = "filed_notice"
 _OPEN: Final = "open_notices"
 _AGAIN: Final = "again"
 
@@ -160,8 +159,9 @@ def _status(request: HttpRequest, notice: Notice, code: int = 200, **forms_: for
         "events": _events(notice),
         "documents": _documents(notice),
         "counter": counter,
-        "counter_words": counter_notices.shown_to_complainant(counter) if counter else {},
+        "counter_words": counter_notices.shown_to_complainant(counter, notice) if counter else {},
         "counter_sworn": _texts(counter) if counter else [],
+        "counter_known": counter_notices.is_known(notice),
         "counter_clocks": counter.clocks.filter(purpose=Clock.Purpose.RESTORE) if counter else [],
         "misuse": _misuse(notice),
         "over": notice.state not in (*Notice.WAITING, Notice.State.ANSWERED),
@@ -339,6 +339,5 @@ def notice_action(request: HttpRequest, number: str) -> HttpResponse:
 @require_POST
 def notice_close(request: HttpRequest, number: str) -> HttpResponse:
     """Forget in this browser that the PIN was given, and which it is."""
-    request.session.pop(OPENED_BY_FILING, None)
     request.session[_OPEN] = {n: until for n, until in request.session.get(_OPEN, {}).items() if n != number}
-    return redirect("notice")
+    return filed.forget(redirect("notice"), number)

@@ -41,7 +41,7 @@ def open_private(view: View) -> View:
 
 
 # What the session keeps of doors opened with a PIN, in `web.notices` and `web.consent_doors`.
-_DOORS: Final = ("filed_notice", "open_notices", "open_people", "consent_pins")
+_DOORS: Final = ("open_notices", "open_people")
 
 
 def close_doors(request: HttpRequest, **_: object) -> None:

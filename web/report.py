@@ -5,11 +5,13 @@ any tab, and nothing that was typed is lost on the way back.
 """
 
 import re
+import secrets
 import uuid
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -21,10 +23,11 @@ from core.http import one_file
 from core.problems import NotFound, Problem
 from detection.models import Finding
 from detection.shown import runs_of
-from policy.filing import guided, notices
+from policy.filing import guided, notice_pins, notices
 from policy.models import Category, Flag, Notice
 from provenance.models import Asset
 from provenance.verification import verify_file
+from web.filed import filed_here, forget, remember, seed_of
 from web.forms_notices import (
     DetailsForm,
     FactsForm,
@@ -35,11 +38,12 @@ from web.forms_notices import (
     sworn_in,
 )
 from web.forms_process import onto
-from web.notices import OPEN_FOR, OPENED_BY_FILING, open_here
+from web.notices import open_here
 from web.privacy import limit, open_private
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_BUTTONS = ("csrfmiddlewaretoken", "step")
+_ONCE = re.compile(r"[A-Za-z0-9_-]{32}")
+_BUTTONS = ("csrfmiddlewaretoken", "step", "once")
 _SENDS = ("file", "as_is")  # the report; the report although something is missing
 
 
@@ -81,6 +85,7 @@ def _second_step(request: HttpRequest, facts: FactsForm, where: dict[str, Any], 
     data = request.POST if step in _SENDS else None
     form = DetailsForm(data, initial=_typed(request.POST), notice=draft, laws=laws, languages=languages)
     context = {"form": form, "laws": laws, "carried": _hidden_facts(facts, where), "draft": draft, "step": 2}
+    context |= {"once": once(request), "elsewhere": not guided.held_here(draft)}
     if data is not None and form.is_valid():
         asked = {**_asked(draft, form), **where}
         wanting = _wanting(draft, asked) if step == "file" else {}
@@ -136,7 +141,7 @@ def _draft(facts: FactsForm, where: dict[str, Any]) -> Notice:
         category=data["category"],
         jurisdiction=data["jurisdiction"],
         as_depicted=data["shown"] in ("me", "for"),
-        answers={"shown": data["shown"]},
+        answers={"shown": data["shown"], **({"minor": data["age"]} if data.get("age") else {})},
     )
 
 
@@ -179,7 +184,7 @@ def _hidden_facts(facts: FactsForm, where: dict[str, Any]) -> list[tuple[str, st
     return [
         ("asset", data["asset"] or (str(asset.pk) if asset else "")),
         ("file_sha256", where.get("file_sha256", "")),
-        *((name, data[name]) for name in ("category", "shown", "jurisdiction")),
+        *((name, data[name]) for name in ("category", "shown", "age", "jurisdiction") if name in data),
     ]
 
 
@@ -187,31 +192,49 @@ def viewer(request: HttpRequest) -> User | None:
     return None if isinstance(request.user, AnonymousUser) else request.user
 
 
+def once(request: HttpRequest) -> str:
+    """What a form is sent with, so that pressing “Send” twice files once: new, or as this page had it before."""
+    said = request.POST.get("once", "")
+    return said if _ONCE.fullmatch(said) else secrets.token_urlsafe(24)
+
+
 def _filed(request: HttpRequest, **asked: Any) -> HttpResponse:
-    notice, pin = notices.file_notice(by=viewer(request), **asked)
-    request.session[OPENED_BY_FILING] = [notice.number, pin, (now() + OPEN_FOR).timestamp()]
+    """File it, or lead to the notice that this very page filed a moment ago; its PIN is the same then."""
+    seed, by = seed_of(request, once(request)), viewer(request)
+    key = notice_pins.key_of(seed)
+    notice = Notice.objects.filter(account=by, client_key=key).first()
+    if notice is None:
+        try:
+            notice, _ = notices.file_notice(by=by, client_key=key, pin=notice_pins.pin_from(seed), **asked)
+        except IntegrityError:  # the other of two at once
+            notice = Notice.objects.get(account=by, client_key=key)
     open_here(request, notice)
-    return redirect("report_done")
+    return remember(redirect("report_done"), notice, seed)
 
 
 @open_private
 @require_http_methods(["GET", "HEAD", "POST"])
 def report_done(request: HttpRequest) -> HttpResponse:
     """Number and PIN, for half an hour in this browser, however often it loads the page; or until its owner says that
-    both are written down. Then nobody sees the PIN again.
+    both are written down. Then nobody sees the PIN again. Of several reports the last one, and the others beside it.
     """
-    number, pin, until = [*request.session.get(OPENED_BY_FILING, ("", "")), 0][:3]
-    if request.method == "POST" or until < now().timestamp():
-        request.session.pop(OPENED_BY_FILING, None)
-        return redirect("notice_status", number) if number and request.method == "POST" else redirect("notice")
+    filed = filed_here(request)
+    said = request.POST.get("number", "")
+    number = said if said in filed else next(iter(filed), "")
+    if request.method == "POST" or not filed:
+        done = redirect("notice_status", number) if number else redirect("notice")
+        more = request.method == "POST" and len(filed) > 1
+        return forget(redirect("report_done") if more else done, number)
     rows = Notice.objects.select_related("asset", "filer", "flagger", "entry")
     notice = rows.get(number=number)
     context = {
         "notice": notice,
-        "pin": pin,
+        "pin": filed.pop(number),
+        "others": filed,
         "clocks": notice.clocks.order_by("due_at"),
         "missing": [guided.words(ask) for ask in notice.missing],
         "hurry": guided.hurry(notice, notices.contents(notice)) if notice.missing else None,
+        "elsewhere": not guided.held_here(notice),
     }
     return render(request, "notices/done.html", context)
 
@@ -257,7 +280,7 @@ def _wrong(request: HttpRequest, asset: Asset, said: str, **subject: Any) -> Htt
             return _filed(request, kind=kind, **subject, **shown, **data)
         except Problem as problem:
             onto(form, problem)
-    context = {"form": form, "asset": asset, "said": said}
+    context = {"form": form, "asset": asset, "said": said, "once": once(request)}
     return render(request, "notices/wrong.html", context, status=422 if form.errors else 200)
 
 
@@ -279,5 +302,5 @@ def privacy_concern(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
             return _filed(request, kind=Notice.Kind.PRIVACY, asset=asset, good_faith=True, **shown, **data)
         except Problem as problem:
             onto(form, problem)
-    context = {"form": form, "asset": asset, "office": settings.ASSAY_OFFICE_NAME}
+    context = {"form": form, "asset": asset, "office": settings.ASSAY_OFFICE_NAME, "once": once(request)}
     return render(request, "notices/privacy.html", context, status=422 if form.errors else 200)

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import role_required, signed_in
 from accounts.models import Role, User
@@ -28,6 +28,7 @@ from policy.law import clocks
 from policy.law.rules import JURISDICTIONS, Rule
 from policy.models import Case, Category, Clock, Decision, Exemption, Notice
 from policy.rights import people
+from web import review_drafts
 from web.consent import people_shown
 from web.forms_decision import DecisionForm
 from web.forms_process import onto
@@ -137,18 +138,35 @@ def case_page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return _page(request, case, DecisionForm(rules=rule_choices(case), initial={"version": case.version}))
 
 
+@reviewing
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def draft(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """The same page with what is half written in the composer; nothing is judged or kept."""
+    case = cases.case_for(signed_in(request), pk)
+    if not review_drafts.is_sent(request.POST):
+        return redirect("review_case", pk)
+    form = DecisionForm(rules=rule_choices(case), initial=review_drafts.initial(request.POST))
+    if str(form.initial["version"]) != str(case.version) and case.state == Case.State.IN_REVIEW:
+        messages.info(request, "The case has changed since you began to write: look at it again.")
+    form.initial["version"] = case.version
+    return _page(request, case, form)
+
+
 def _page(request: HttpRequest, case: Case, form: DecisionForm, status: int = 200) -> HttpResponse:
     user = signed_in(request)
     mine = case.assigned_to_id == user.pk
     context = {
         **look(case, user, request.GET.get("step", "")),
         "form": form,
+        "written": review_drafts.words(request.POST),
         "mine": mine and case.state == Case.State.IN_REVIEW,
         "waits_for_filer": mine and case.state == Case.State.AWAITING_INFO,
         "held": case.decisions.filter(state=Decision.State.HELD).select_related("decider").first(),
         "suggestion": decisions.suggest_interim(case) if mine else None,
         "takeable": case.state in Case.WAITING,
         "take_back_form": TakeBackForm() if _stuck(case, user) else None,
+        "lead": user.has_role(*ACTS[Act.REFER].roles),
         "no_child_form": NoChildForm() if children.may_say_no(case) else None,
         "recuse_form": RecuseForm(),
         "ask_form": AskForm(),
@@ -290,18 +308,19 @@ def recuse(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def ask(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask a filer for what is missing; the case waits for the answer."""
     user = signed_in(request)
-    case, form = cases.case_for(user, pk), AskForm(request.POST)
+    said = review_drafts.about(request.POST, request.POST.get("notice", ""))
+    case, form = cases.case_for(user, pk), AskForm(said)
     notice = case.notices.filter(pk=form.cleaned_data["notice"]).first() if form.is_valid() else None
     if notice is None:
         messages.error(request, "Choose what to ask for. Nothing was asked.")
-        return redirect("review_case", case.pk)
+        return review_drafts.back(request, case.pk)
     try:
         asking.ask(case, user, notice, form.cleaned_data["fields_asked"])
     except Problem as problem:
         messages.error(request, f"{problem.detail} {problem.next_step}".strip())
     else:
         messages.success(request, "Asked. The case waits for the answer, or until the time to answer is over.")
-    return redirect("review_case", case.pk)
+    return review_drafts.back(request, case.pk)
 
 
 # --- Deciding ------------------------------------------------------------------------------------------------------

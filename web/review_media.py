@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -19,6 +20,7 @@ from policy.authority import ACTS, Act
 from policy.desk import cases, exposure, quality, reviewers
 from policy.desk.exposure import LADDER, Step
 from policy.models import Case, MediaView
+from web import review_drafts
 from web.forms_review import ReasonForm, StepForm
 from web.pictures import closed, greyed, picture, softened, veil
 
@@ -96,9 +98,9 @@ def unseal(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         cases.view_media(case, user, reason, step)
     except Problem as problem:
         messages.error(request, f"{problem.detail} {problem.next_step}".strip())
-    back = redirect("review_again" if quality.in_hand(case, user) else "review_case", case.pk)
-    back["Location"] += "#media-title"
-    return back
+    if quality.in_hand(case, user):
+        return redirect(reverse("review_again", args=[case.pk]) + "#media-title")
+    return review_drafts.back(request, case.pk, "#media-title")
 
 
 def _asked(case: Case, user: User, form: StepForm) -> tuple[str, str]:
@@ -160,9 +162,10 @@ def filer(request: HttpRequest, pk: uuid.UUID, number: str) -> HttpResponse:
     notice = case.notices.select_related("filer", "case").filter(number=number).first()
     if notice is None:
         raise NotFound("notice in this case")
-    form = ReasonForm(request.POST)
+    form = ReasonForm(review_drafts.about(request.POST, number))
     name = contact = ""
     if form.is_valid():
         name, contact = cases.show_filer(notice, user, form.cleaned_data["reason"])
-    context = {"case": case, "notice": notice, "form": form, "name": name, "contact": contact}
+    draft = review_drafts.fields(request.POST)
+    context = {"case": case, "notice": notice, "form": form, "name": name, "contact": contact, "draft": draft}
     return render(request, "review/filer.html", context, status=200 if form.is_valid() else 422)

@@ -32,7 +32,7 @@ LINK = OpenApiParameter(
     "Assay-Link",
     str,
     OpenApiParameter.HEADER,
-    description="The last part of the link of a consent; the PIN given with the first answer goes into Assay-Pin.",
+    description="The last part of the link of a consent; the PIN mailed with the first answer goes into Assay-Pin.",
 )
 WHO = [NUMBER, PIN, LINK]
 records = allow(*ACTS[Act.RECORD_OUT_OF_COURT].roles, scope=Scope.CASES_WRITE)

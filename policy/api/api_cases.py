@@ -1,14 +1,12 @@
-"""/api/v1/notices, cases, decisions, appeals, consents, exports, log/entries: thin doors into this room's verbs."""
+"""/api/v1/notices, cases, decisions, appeals, consents: thin doors into this room's verbs."""
 
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db.models import prefetch_related_objects
-from django.http import FileResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions, generics
+from rest_framework import exceptions
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,16 +14,14 @@ from rest_framework.views import APIView
 
 from accounts.models import MachineToken, Scope, User
 from accounts.permissions import allow
-from core.problems import Forbidden, NotFound
-from ledger.events import EventType
+from core.problems import Forbidden
 from policy.api import api_shapes as shapes
-from policy.audits import exports
 from policy.authority import ACTS, Act
 from policy.deciding import decisions
 from policy.desk import cases
 from policy.filing.notice_pins import notice_by_pin
 from policy.filing.notices import refuse_fields
-from policy.models import Case, Export, Notice
+from policy.models import Case, Notice
 from provenance.api_shapes import problems
 
 PIN = OpenApiParameter("Assay-Pin", str, OpenApiParameter.HEADER, description="The PIN of the notice.")
@@ -64,8 +60,24 @@ def notifier(request: Request) -> User | None:
 
 
 def by_pin(request: Request, number: str) -> Notice:
-    """The notice of that number and the header's PIN. Raises NoSuchNotice."""
-    return notice_by_pin(number, request.headers.get("Assay-Pin", ""))
+    """The notice of that number and the header's PIN; without a PIN, one that this account filed: the PIN of many
+    notices is told once, in an answer that may get lost. Raises NoSuchNotice.
+    """
+    pin = request.headers.get("Assay-Pin", "")
+    if not pin and (own := _filed_by(request, number)) is not None:
+        return own
+    return notice_by_pin(number, pin)
+
+
+def _filed_by(request: Request, number: str) -> Notice | None:
+    if isinstance(request.auth, MachineToken) and not {Scope.FLAGS_WRITE, Scope.NOTICES_WRITE} & set(
+        request.auth.scopes
+    ):
+        return None
+    if not isinstance(request.user, User):
+        return None
+    rows = Notice.objects.filter(number=number.strip().upper(), account=request.user, filer__erased_at=None)
+    return rows.select_related("case", "asset", "filer").first()
 
 
 # --- Cases ---------------------------------------------------------------------------------------------------------
@@ -124,81 +136,6 @@ class CaseDecisionsView(APIView):
         case = cases.case_for(person(request), pk)
         decision = decisions.decide(case, person(request), **read(shapes.DecisionRequest, request))
         return Response(shapes.DecisionShape(decision).data, status=201)
-
-
-# --- The regulator -------------------------------------------------------------------------------------------------
-
-
-class ExportsView(generics.ListAPIView[Export]):
-    """Your exports; make one."""
-
-    permission_classes = [door(Act.MAKE_EXPORT, Scope.AUDIT_READ)]
-    serializer_class = shapes.ExportShape
-    queryset = Export.objects.none()
-
-    def get_queryset(self) -> Any:
-        return Export.objects.filter(user=person(self.request))
-
-    @extend_schema(
-        operation_id="export_list", responses={200: shapes.ExportShape(many=True), **problems(401, 403, 404, 429)}
-    )
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().get(request, *args, **kwargs)
-
-    @extend_schema(
-        operation_id="export_make",
-        request=shapes.ExportRequest,
-        responses={201: shapes.ExportShape, **problems(400, 401, 403, 404, 409, 415, 429)},
-    )
-    def post(self, request: Request) -> Response:
-        export = exports.make_export(person(request), **read(shapes.ExportRequest, request))
-        return Response(shapes.ExportShape(export).data, status=201)
-
-
-class ExportFileView(APIView):
-    """The bundle. Each download is recorded."""
-
-    permission_classes = [door(Act.MAKE_EXPORT, Scope.AUDIT_READ)]
-
-    @extend_schema(
-        operation_id="export_download",
-        responses={(200, "application/zip"): OpenApiTypes.BINARY, **problems(401, 403, 404, 429)},
-    )
-    def get(self, request: Request, pk: UUID) -> FileResponse:
-        export = Export.objects.filter(pk=pk, user=person(request)).first()
-        if export is None:
-            raise NotFound("export")
-        file = exports.open_export(export, person(request))
-        name = f"assay-export-{str(export.pk)[-12:]}.zip"
-        return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
-
-
-class LogEntriesView(APIView):
-    """Query the log. Each query is recorded in the log itself."""
-
-    permission_classes = [door(Act.READ_LOG, Scope.AUDIT_READ)]
-
-    @extend_schema(
-        operation_id="log_entries",
-        parameters=[
-            OpenApiParameter("after", int, description="Entries with a larger index; from the beginning without it."),
-            OpenApiParameter("type", str, enum=[each.value for each in EventType]),
-            OpenApiParameter("limit", int, description="At most 200."),
-            OpenApiParameter("purpose", str, description="What it is for; kept, sealed, with the record."),
-        ],
-        responses={200: shapes.LogPageShape, **problems(400, 401, 403, 429)},
-    )
-    def get(self, request: Request) -> Response:
-        after = whole(request, "after", -1, -1, MAX_INDEX)
-        limit = whole(request, "limit", exports.PAGE, 1, exports.PAGE)
-        kind = request.query_params.get("type", "")
-        if kind and kind not in {each.value for each in EventType}:
-            refuse_fields({"type": "No such type of entry."})
-        purpose = request.query_params.get("purpose", "")[:300]
-        types = [kind] if kind else []
-        rows = exports.query_entries(person(request), after=after, types=types, limit=limit, purpose=purpose)
-        next_after = rows[-1]["index"] if len(rows) == limit else None
-        return Response({"entries": rows, "next_after": next_after})
 
 
 def whole(request: Request, name: str, default: int, least: int, most: int) -> int:

@@ -11,7 +11,7 @@ from rest_framework import generics, serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 from rest_framework.views import APIView
 
 from accounts.models import Role, Scope
@@ -26,7 +26,7 @@ from provenance.api_shapes import problems
 from provenance.models import Asset
 
 PIN = OpenApiParameter(
-    "Assay-Pin", str, OpenApiParameter.HEADER, description="The PIN told with the first answer, to agree again."
+    "Assay-Pin", str, OpenApiParameter.HEADER, description="The PIN mailed with the first answer, to agree again."
 )
 
 
@@ -55,7 +55,9 @@ class AnswerRequest(Shape):
 
 
 class StopRequest(Shape):
-    how = serializers.ChoiceField(choices=["halt", "invalidate"])
+    how = serializers.ChoiceField(
+        choices=["halt", "invalidate", "ask_anew"], help_text="ask_anew: opens the question again that was not valid."
+    )
 
 
 class BasisRequest(Shape):
@@ -109,15 +111,6 @@ class AnswerPageShape(ConsentShape):
 
     class Meta(ConsentShape.Meta):
         fields = [*ConsentShape.Meta.fields, "asks", "bound", "looked_at", "signals"]
-
-
-class AnsweredShape(AnswerPageShape):
-    pin = serializers.CharField(
-        allow_blank=True, help_text="Told once, with the first answer. What is theirs, and a later yes, asks for it."
-    )
-
-    class Meta(AnswerPageShape.Meta):
-        fields = [*AnswerPageShape.Meta.fields, "pin"]
 
 
 class CheckShape(Shape):
@@ -193,11 +186,18 @@ def _own(request: Request, pk: UUID) -> Asset:
 
 
 class ByLinkView(APIView):
-    """What you are asked, and your answer: purposes you agree to from now on, none for no. The first answer gives you a
-    PIN; who asked knows the link too, so agreeing again needs it (`Assay-Pin`).
+    """What you are asked, and your answer: purposes you agree to from now on, none for no. With the first answer this
+    office mails a PIN to the person's address; who asked knows the link too, so agreeing again needs it (`Assay-Pin`).
+    Where no address is known nobody agrees by the link.
     """
 
     permission_classes = [Public]
+    throttle_scope = "pin"
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        """Tries of a PIN are counted; reading, and saying no, are not."""
+        tries = "Assay-Pin" in self.request.headers
+        return [ScopedRateThrottle()] if tries else super().get_throttles()
 
     @extend_schema(operation_id="consent_read", responses={200: AnswerPageShape, **problems(404, 429)})
     def get(self, request: Request, token: str) -> Response:
@@ -207,20 +207,20 @@ class ByLinkView(APIView):
         operation_id="consent_answer",
         request=AnswerRequest,
         parameters=[PIN],
-        responses={200: AnsweredShape, **problems(400, 403, 404, 409, 415, 429)},
+        responses={200: AnswerPageShape, **problems(400, 403, 404, 409, 415, 429)},
     )
     def post(self, request: Request, token: str) -> Response:
         row, values = consent.consent_by_token(token), read(AnswerRequest, request)
         chosen, pin = values["purposes"], request.headers.get("Assay-Pin", "")
         if pin:
             consent_pins.check(row.depiction.person, pin)
-        _, first = consent_pins.answer(
+        consent_pins.answer(
             row,
             lambda: consent.answer(row, chosen, entitled=values.get("entitled", False)),
             yes=bool(chosen),
             shown=bool(pin),
         )
-        return Response({**_page(row), "pin": first})
+        return Response(_page(row))
 
 
 def _page(row: Consent) -> dict[str, Any]:
@@ -265,8 +265,11 @@ class ReceiptCheckView(APIView):
 # --- The office ------------------------------------------------------------------------------------------------------
 
 
+_STOPS = {"halt": consent.halt, "invalidate": consent.invalidate, "ask_anew": consent.ask_anew}
+
+
 class ConsentStopView(APIView):
-    """Stop a consent for now, or declare it not valid: for lead reviewers."""
+    """Stop a consent for now, declare it not valid, or let somebody be asked anew: for lead reviewers."""
 
     permission_classes = [decides_cases]
 
@@ -278,8 +281,7 @@ class ConsentStopView(APIView):
     def post(self, request: Request, pk: UUID) -> Response:
         rows = Consent.objects.select_related("depiction__asset", "depiction__person", "proxy", "entry")
         row, how = get_object_or_404(rows, pk=pk), read(StopRequest, request)["how"]
-        stop = consent.halt if how == "halt" else consent.invalidate
-        return Response(ConsentShape(stop(row, person(request))).data)
+        return Response(ConsentShape(_STOPS[how](row, person(request))).data)
 
 
 class BasesView(generics.ListAPIView[ProcessingBasis]):

@@ -30,6 +30,10 @@ class SendBackRequest(shapes.Shape):
     no_names = serializers.BooleanField(required=False, help_text=shapes.NO_NAMES)
 
 
+class ApprovalRequest(shapes.Shape):
+    version = serializers.IntegerField(help_text="Of the case, as the second person read it (`GET /cases/{id}`).")
+
+
 class CorrectionRequest(shapes.Shape):
     facts_text = serializers.CharField(min_length=10, max_length=5000)
     explanation = serializers.CharField(min_length=10, max_length=5000)
@@ -47,9 +51,10 @@ class SuggestionShape(shapes.Shape):
 
 
 class DatabaseCallShape(shapes.Shape):
-    """What one call of the database's `/statements` takes."""
+    """`statements` is what one call of the database's `/statements` takes."""
 
     statements = serializers.ListField(child=serializers.DictField(), max_length=tdb.MOST)
+    refused = serializers.DictField(help_text="By number (PUID): why a record is left out, by field. Not exported.")
 
 
 def _decision(request: Request, pk: UUID) -> Decision:
@@ -69,11 +74,12 @@ class DecisionApprovalView(APIView):
 
     @extend_schema(
         operation_id="decision_approve",
-        request=None,
-        responses={200: shapes.DecisionShape, **problems(400, 401, 403, 404, 409, 429)},
+        request=ApprovalRequest,
+        responses={200: shapes.DecisionShape, **problems(400, 401, 403, 404, 409, 415, 429)},
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        decision = decisions.approve(_decision(request, pk), person(request))
+        values = read(ApprovalRequest, request)
+        decision = decisions.approve(_decision(request, pk), person(request), **values)
         return Response(shapes.DecisionShape(decision).data)
 
 
@@ -157,12 +163,16 @@ class DsaStatementView(APIView):
 
     @extend_schema(
         operation_id="decision_dsa_statement_export",
+        parameters=[
+            OpenApiParameter("again", OpenApiTypes.STR, description="Its number (PUID), to export it once more."),
+        ],
         request=None,
         responses={200: OpenApiTypes.OBJECT, **problems(401, 403, 404, 409, 429)},
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """To be sent: recorded, and marked as exported."""
-        return Response(tdb_export.of_decision(self._decision(pk), person(request)))
+        """To be sent: recorded, and marked as exported. 409 when it was exported before and is not named in `again`."""
+        again = request.query_params.get("again", "")
+        return Response(tdb_export.of_decision(self._decision(pk), person(request), again=again))
 
     def _decision(self, pk: UUID) -> Decision:
         decision = Decision.objects.filter(pk=pk).select_related("case__asset").first()
@@ -188,9 +198,13 @@ class DsaStatementsView(APIView):
     def post(self, request: Request) -> Response:
         values = _Span(data=request.query_params)
         values.is_valid(raise_exception=True)
-        rows = tdb_export.statements(**values.validated_data)[: tdb.MOST]
-        calls = list(tdb_export.calls(rows, person(request)))
-        return Response(calls[0] if calls else {"statements": []})
+        call: tdb_export.Call = {"statements": []}
+        refused: dict[str, tdb.Errors] = {}
+        for call, wrong in tdb_export.calls(tdb_export.statements(**values.validated_data), person(request)):
+            refused |= wrong
+            if call["statements"]:
+                break
+        return Response({**call, "refused": refused})
 
 
 class _Span(shapes.Shape):

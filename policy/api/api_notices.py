@@ -48,6 +48,12 @@ def subject(values: dict[str, Any], by: User | None) -> dict[str, Any]:
     return {**values, **found}
 
 
+def sworn_by_person(request: Request, values: Mapping[str, Any]) -> None:
+    """Raises Forbidden where a token swears: an oath opens a person's address, and takes a work away."""
+    if values.get("sworn") and isinstance(request.auth, MachineToken):
+        raise Forbidden("Statements are sworn by people, not by tokens.", code="token.scope")
+
+
 def _shown(pk: UUID, by: User | None) -> Finding | None:
     """The finding, if a page shows it to this caller."""
     found = Finding.objects.select_related("run__asset").filter(pk=pk).first()
@@ -73,7 +79,9 @@ class NoticesView(APIView):
     )
     def post(self, request: Request) -> Response:
         by = notifier(request)
-        notice, pin = notices.file_notice(by=by, **subject(read(shapes.NoticeRequest, request), by))
+        values = read(shapes.NoticeRequest, request)
+        sworn_by_person(request, values)
+        notice, pin = notices.file_notice(by=by, **subject(values, by))
         return Response(shapes.NoticeFiledShape(_filed(notice, pin)).data, status=201)
 
 
@@ -114,7 +122,9 @@ class NoticeView(ByPin):
     )
     def patch(self, request: Request, number: str) -> Response:
         notice = by_pin(request, number)
-        notices.complete_notice(notice, **read(shapes.CuringRequest, request))
+        values = read(shapes.CuringRequest, request)
+        sworn_by_person(request, values)
+        notices.complete_notice(notice, **values)
         return Response(shapes.NoticeShape(notice).data)
 
     @extend_schema(
@@ -174,7 +184,9 @@ class NoticeActionView(ByPin):
         row = counter_notices.answering(notice)
         if row is None:
             raise NotFound("counter-notice")
-        court_actions.tell_of_action(row, notice, **read(shapes.ActionRequest, request))
+        values = read(shapes.ActionRequest, request)
+        sworn_by_person(request, values)
+        court_actions.tell_of_action(row, notice, **values)
         return Response(shapes.CounterNoticeShape(row).data)
 
 
@@ -213,33 +225,40 @@ class BulkView(APIView):
         flagger = flaggers.of(by)
         if flagger is None:
             raise Forbidden(flaggers.why_ordinary(None, ""), code="flagger.none")
+        if flagger.state != TrustedFlagger.State.ACTIVE:
+            raise Forbidden(
+                f"The designation is {flagger.get_state_display()}.",
+                code="flagger.suspended",
+                next_step="File one by one, as everybody does.",
+            )
         pin = notice_pins.new_pin()  # one slow hash for the call: its notices share the PIN
-        results = [{"index": n, **_one(item, by, flagger, pin)} for n, item in enumerate(items)]
+        results = [{"index": n, **_one(request, item, flagger, pin)} for n, item in enumerate(items)]
         fresh = any(not result.get("replayed") and "number" in result for result in results)
         return Response({"pin": pin[0] if fresh else None, "results": results})
 
 
-def _one(item: Any, by: User, flagger: TrustedFlagger, pin: tuple[str, str]) -> dict[str, Any]:
+def _one(request: Request, item: Any, flagger: TrustedFlagger, pin: tuple[str, str]) -> dict[str, Any]:
     """One item's answer: filed, found filed before, or its problem."""
     said = item.get("key") if isinstance(item, Mapping) else None
     key = {"key": said[:200]} if isinstance(said, str) else {}
     try:
-        return {**key, **_file_one(item, by, flagger, pin)}
+        return {**key, **_file_one(request, item, flagger, pin)}
     except Problem as problem:
         return {**key, "error": problem.as_dict()}
     except exceptions.ValidationError as error:
         return {**key, "error": invalid(error.detail).as_dict()}
 
 
-def _file_one(item: Any, by: User, flagger: TrustedFlagger, pin: tuple[str, str]) -> dict[str, Any]:
+def _file_one(request: Request, item: Any, flagger: TrustedFlagger, pin: tuple[str, str]) -> dict[str, Any]:
     form = shapes.BulkItem(data=item)
     form.is_valid(raise_exception=True)
-    values = dict(form.validated_data)
+    by, values = person(request), dict(form.validated_data)
+    sworn_by_person(request, values)
     client_key = hashlib.sha256(values.pop("key").encode()).hexdigest()
     before = Notice.objects.filter(account=by, client_key=client_key).first()
     if before is not None:
         return _told(before, replayed=True)
-    why = flaggers.why_ordinary(flagger, values.get("category", ""))
+    why = flaggers.why_ordinary(flagger, values.get("category", ""), kind=values.get("kind", Notice.Kind.REPORT))
     asked = {**subject(values, by), "by": by, "client_key": client_key, "pin": pin}
     try:
         notice, _ = notices.file_notice(flagger=None if why else flagger, **asked)

@@ -3,7 +3,8 @@
 Faces and voices are examined only if one of these holds: everybody shown agreed to it; or a basis is recorded for this
 work or for all. Who said no is heard (GDPR 21): against a no, only a legal duty, a vital interest or a legal claim
 counts. What somebody said about the work that this one was made from counts as a no, never as a yes. Once a work is
-reported, nobody whom its owner names afterwards keeps it from being examined: the owner has their link, too.
+reported, its owner does not keep it from being examined, nor does anybody whom they name: a no counts of who was named
+before, and gave the PIN that went to their address, since the owner has their link, too.
 """
 
 import datetime as dt
@@ -169,7 +170,8 @@ def recorded_for(asset: Asset, purpose: str) -> tuple[list[ProcessingBasis], boo
     before = reported_at(asset) if purpose == Purpose.DETECT else None
     if data_requests.objects(asset, shown_before=before) or _owner_objects(asset, purpose):
         rows = [row for row in rows if row.ground not in OBJECTABLE]
-    refused = said_no(asset, purpose, before) or data_requests.is_restricted(asset, shown_before=before)
+    own = purpose == Purpose.TRAIN
+    refused = said_no(asset, purpose, before) or data_requests.is_restricted(asset, shown_before=before, owner=own)
     return [row for row in rows if row.ground in AGAINST_A_NO or not refused], refused
 
 
@@ -202,11 +204,11 @@ def reported_at(asset: Asset) -> dt.datetime | None:
 
 def said_no(asset: Asset, purpose: str, shown_before: dt.datetime | None = None) -> bool:
     """Whether somebody shown, here or in what this was made from, said no to this purpose when they were last asked.
-    shown_before: only people who were said to be shown by then.
+    shown_before: only people who were said to be shown by then, and have given the PIN that was mailed to them.
     """
     rows = Consent.objects.filter(depiction__asset__in=[asset.pk, *forebears(asset)])
     if shown_before is not None:
-        rows = rows.filter(depiction__created_at__lt=shown_before)
+        rows = rows.filter(depiction__created_at__lt=shown_before, depiction__person__pin_used_at__isnull=False)
     answered = rows.exclude(answered_at=None).exclude(state=Consent.State.EXPIRED)
     last: dict[UUID, Consent] = {}
     for row in answered.order_by("answered_at", "pk"):

@@ -20,7 +20,7 @@ from core.clock import now
 from core.problems import Conflict, invalid
 from ledger.models import Entry
 from policy import authority, parties
-from policy.consents import consent_reach
+from policy.consents import consent_pins, consent_reach
 from policy.consents.consent_asking import ask_again, ask_consent
 from policy.consents.consent_fold import fold
 from policy.consents.consent_record import (
@@ -54,6 +54,7 @@ __all__ = [
     "allows",
     "answer",
     "ask_again",
+    "ask_anew",
     "ask_consent",
     "binding",
     "consent_by_token",
@@ -172,10 +173,26 @@ def halt(consent: Consent, by: User | None = None) -> Consent:
 
 
 def invalidate(consent: Consent, by: User | None = None) -> Consent:
-    """It counts for nothing and never did: somebody else answered, or the proxy might not. by: a lead reviewer; None:
-    the person. Raises Forbidden.
+    """It counts for nothing and never did: somebody else answered, or the proxy might not. The person's PIN went to who
+    it was not meant for, so it opens nothing any more. by: a lead reviewer; None: the person. Raises Forbidden.
     """
-    return _stop(consent, State.INVALIDATED, by)
+    with transaction.atomic():
+        _stop(consent, State.INVALIDATED, by)
+        consent_pins.void(consent.depiction.person)
+    return consent
+
+
+def ask_anew(consent: Consent, by: User) -> Consent:
+    """A lead reviewer allows that somebody is asked anew whose answer was declared not valid: the question is open.
+
+    Raises Forbidden, Conflict.
+    """
+    authority.may(by, authority.Act.STOP_CONSENT)
+    parties.refuse_party(by, consent)
+    with transaction.atomic():
+        who = Who(by.actor, reviewing_role(by))
+        happen(consent, State.REQUESTED, consent.purposes, who, answered_at=None)
+    return consent
 
 
 def withdraw_all(person: Person) -> int:

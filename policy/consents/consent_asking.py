@@ -12,7 +12,7 @@ from core.problems import Conflict, Forbidden, invalid
 from ledger import log
 from ledger.events import EventType
 from ledger.log import Sealed
-from policy.consents import consent_wording
+from policy.consents import consent_pins, consent_wording
 from policy.consents.consent_record import (
     UNBOUND,
     State,
@@ -85,6 +85,7 @@ def ask_again(consent: Consent, by: User) -> tuple[Consent, str]:
     with transaction.atomic():
         people.refuse_erased(consent.depiction.person)
         data_requests.refuse_restricted(consent.depiction.person)
+        consent_pins.refuse_disowned(consent.depiction.person)
         if standing(consent) not in (UNBOUND, State.REQUESTED, State.EXPIRED):
             raise Conflict(
                 "This person has answered about the work as it is.",

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core import signing
 from django.db.models import Q
 
 from core.clock import now
@@ -27,6 +28,7 @@ from provenance.models import Asset, Manifest, Rendition
 OUR_OWN = frozenset({Purpose.DETECT, Purpose.TRAIN})
 # What an answer may be worth besides its state.
 UNBOUND, NOT_YET = "unbound", "not_yet"
+MAILED = "policy.consent.mailed"
 State = Consent.State
 EVENTS: dict[str, EventType] = {
     State.REQUESTED: EventType.CONSENT_REQUESTED,
@@ -64,13 +66,31 @@ def binding(asset: Asset) -> Binding:
 
 
 def consent_by_token(token: str) -> Consent:
-    """The consent behind a link. Raises NotFound, also once the person, or who answers for them, was erased."""
+    """The consent behind a link: the one that was made when they were asked, or one that this office mailed.
+
+    Raises NotFound, also once the person, or who answers for them, was erased, or has another address than was mailed.
+    """
     found = Consent.objects.select_related("depiction__asset", "depiction__person", "proxy", "requested_by")
     remembered = found.filter(Q(proxy=None) | Q(proxy__erased_at=None), depiction__person__erased_at=None)
-    consent = remembered.filter(token_hash=token_hash(token)).first()
+    consent = remembered.filter(_mailed(token) if ":" in token else Q(token_hash=token_hash(token))).first()
     if consent is None:
         raise NotFound("consent request")
     return consent
+
+
+def mailed_token(consent: Consent) -> str:
+    """Of a link for whoever reads the mail of the address: of the other one this office keeps only the digest."""
+    told = {"consent": str(consent.pk), "mark": (consent.proxy or consent.depiction.person).contact_mark}
+    return signing.dumps(told, salt=MAILED)
+
+
+def _mailed(token: str) -> Q:
+    try:
+        told = signing.loads(token, salt=MAILED)
+    except signing.BadSignature:
+        raise NotFound("consent request") from None
+    theirs = Q(proxy=None, depiction__person__contact_mark=told["mark"]) | Q(proxy__contact_mark=told["mark"])
+    return theirs & Q(pk=told["consent"])
 
 
 def token_hash(token: str) -> str:

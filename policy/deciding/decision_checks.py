@@ -182,10 +182,13 @@ def _bad_citation(asked: Asked, cited: list[rules.Rule], known: dict[str, rules.
         return "Cite at least one rule."
     if unknown := [rule_id for rule_id in asked.rule_ids if rule_id not in known]:
         return f"Not among the rules that this case runs under: {', '.join(unknown[:5])}."
-    if asked.ground == Decision.Ground.TERMS and not any(rule.is_terms for rule in cited):
-        return "The ground is the office's terms: cite the clause."
-    if asked.ground == Decision.Ground.ILLEGAL and all(rule.is_terms for rule in cited):
-        return "The ground is a law: cite its article."
+    # How notices are handled is no reason to restrict anything: that is cited beside a rule about works.
+    free = set(asked.outcomes) <= set(_FREE)
+    reasons = cited if free else [rule for rule in cited if rule.start_event in ABOUT_WORKS]
+    if asked.ground == Decision.Ground.TERMS and not any(rule.is_terms for rule in reasons):
+        return "The ground is the office's terms: cite the clause about works."
+    if asked.ground == Decision.Ground.ILLEGAL and not any(not rule.is_terms for rule in reasons):
+        return "The ground is a law: cite its article about works."
     return ""
 
 

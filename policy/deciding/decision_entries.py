@@ -14,8 +14,8 @@ from policy.models import Decision
 def say(
     type: EventType, decision: Decision, *, refs: Sequence[Entry] = (), held_for: Sequence[str] = (), **more: Any
 ) -> Entry:
-    """The entry of a decision: structure in the open; its texts, and what a notice says of who is shown, sealed under
-    the case. held_for: ids of the rules that ask for a second person, because of a person in public life perhaps.
+    """The entry of a decision: what is done in the open; why, its texts, and what a notice says of who is shown, sealed
+    under the case. held_for: ids of the rules that ask for a second person, because of a person in public life perhaps.
     """
     case = decision.case
     return log.append(
@@ -28,10 +28,6 @@ def say(
             "decision": str(decision.pk),
             "outcome": decision.outcome,
             "also": decision.also,
-            "territory": decision.territory,
-            "ground": decision.ground,
-            "rules": ids(decision.rule_refs),
-            "rule_packs": sorted({rule["pack"] for rule in decision.rule_refs}),
             "interim": decision.interim,
             "ends_at": decision.ends_at.isoformat() if decision.ends_at else None,
             "automated_detection": decision.automated_detection,
@@ -39,10 +35,23 @@ def say(
             **more,
         },
         sealed={
-            "about": Sealed({"category": case.category, "held_for": held_for}, case.object),
+            "about": Sealed(_about(decision, held_for), case.object),
             "reasons": Sealed({"facts_text": decision.facts_text, "explanation": decision.explanation}, case.object),
         },
     )
+
+
+def _about(decision: Decision, held_for: Sequence[str]) -> dict[str, Any]:
+    """Also which law it rests on: the next entry is about a work that is not shown, and both together would say why."""
+    return {
+        "category": decision.case.category,
+        "territory": decision.territory,
+        "ground": decision.ground,
+        "rules": ids(decision.rule_refs),
+        "rule_packs": sorted({rule["pack"] for rule in decision.rule_refs}),
+        "held_for": list(held_for),
+        "exemptions": decision.exemptions,
+    }
 
 
 def ids(refs: Iterable[dict[str, str]]) -> list[str]:

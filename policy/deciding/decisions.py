@@ -160,15 +160,22 @@ def _propose(decision: Decision, **more: Any) -> None:
     cases.touch(decision.case)
 
 
-def approve(decision: Decision, by: User) -> Decision:
-    """The second person agrees, and the decision takes effect now. Raises Forbidden (I18), Conflict when it is not
-    held any more, Problem with `errors` when what came in since must be weighed first.
+def approve(decision: Decision, by: User, *, version: int | None = None) -> Decision:
+    """The second person agrees, and the decision takes effect now.
+
+    version: of the case as they saw it; the API and the pages ask for it, so that nobody agrees to what they have not
+    read. What came in since may ask for another second person than the proposal did. Raises Forbidden (I18), Conflict
+    when it is not held any more or the case changed, Problem with `errors` when what came in must be weighed first.
     """
     authority.may_approve(decision, by)
     checks.recheck(decision)
     with transaction.atomic():
+        cases.check_version(decision.case, version)
+        decision.held_for = _held_for_now(decision)
+        authority.may_approve(decision, by)
         at = now()
-        move(decision, Decision.MOVES, Decision.State.IN_EFFECT, approver=by, approved_at=at, starts_at=at)
+        said: dict[str, Any] = {"approver": by, "approved_at": at, "starts_at": at, "held_for": decision.held_for}
+        move(decision, Decision.MOVES, Decision.State.IN_EFFECT, **said)
         approved = log.append(
             EventType.DECISION_APPROVED,
             actor=by.actor,
@@ -182,6 +189,12 @@ def approve(decision: Decision, by: User) -> Decision:
         decision.save(update_fields=["entry"])
         _effect(decision)
     return decision
+
+
+def _held_for_now(decision: Decision) -> list[dict[str, str]]:
+    """The rules it was held for, and those that what came in since adds."""
+    known = {rule["id"] for rule in decision.held_for}
+    return [*decision.held_for, *(rule for rule in approvals.why_second(decision) if rule["id"] not in known)]
 
 
 def send_back(decision: Decision, by: User, reason: str, *, no_names: bool = False) -> Decision:

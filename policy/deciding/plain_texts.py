@@ -3,9 +3,12 @@
 import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from ledger import vault
+from policy.deciding.tdb import TEXTS
+from policy.law import rules
 from policy.models import Case, Notice, Person
 from policy.rights import people
 
@@ -37,6 +40,10 @@ _GERMAN: Final = (
     "man mehr mein mit muss nach nicht noch nun nur ob oder ohne sehr seit sich sie sind so soll sollte über um "
     "und uns unser unter vom von vor war waren was weil weiter wenn wer werden wie wieder wir wird wo worden "
     "wurde wurden zu zum zur zwei zwischen "
+)
+_MONTHS: Final = (
+    "January February March April May June July August September October November December "
+    "Januar Februar März Mai Juni Juli Oktober Dezember"
 )
 COMMON: Final = frozenset((_ENGLISH + _GERMAN).split())
 MOST_PARTS: Final = 6  # of one name: nobody needs more, and a sentence is no name
@@ -117,14 +124,11 @@ def leak(text: str, names: Collection[str] = ()) -> str:
 
 
 def leaks(payload: Mapping[str, Any], names: Collection[str]) -> dict[str, list[str]]:
-    """{field: [sentence]} of the texts in a record that carry personal data (I6)."""
-    texts = {name: value for name, value in payload.items() if isinstance(value, str)}
-    found = {name: leak(text, names) for name, text in texts.items() if name not in _ADDRESSES}
+    """{field: [sentence]} of the texts in a record that people wrote and that carry personal data (I6). What the office
+    fills in, such as the name of a law, is nobody's.
+    """
+    found = {name: leak(payload.get(name, ""), names) for name in TEXTS}
     return {name: [sentence] for name, sentence in found.items() if sentence}
-
-
-# Ours, made by the office: no person's.
-_ADDRESSES = frozenset({"decision_ground_reference_url", "puid"})
 
 
 def names_in(case: Case) -> Names:
@@ -139,7 +143,8 @@ def names_of(cases: Collection[Case]) -> dict[uuid.UUID, Names]:
     keys = vault.keys_of(bytes(person.sealed_contact) for person in rows.values())
     names = {pk: _name(person, keys) for pk, person in rows.items()}
     owners = {case.pk: case.asset.owner.name if case.asset else "" for case in cases}
-    return {pk: names_from({owners[pk], *(names[one] for one in who)}) for pk, who in said.items()}
+    law = words_of_law()
+    return {pk: names_from({owners[pk], *(names[one] for one in who)}, law) for pk, who in said.items()}
 
 
 # Whose notice is one: what anybody typed into an incomplete one, or one that is over, is nobody's name.
@@ -158,17 +163,44 @@ def _people_of(cases: Collection[Case]) -> dict[uuid.UUID, set[uuid.UUID]]:
     return said
 
 
-def names_from(said: Collection[str]) -> Names:
-    """From names as people typed them. Pure."""
-    words = [[word.strip(".,;:!?()[]\"'“”‘’") for word in name.split()] for name in said]
+def names_from(said: Collection[str], law: Collection[str] = ()) -> Names:
+    """From names as people typed them. law: words that decisions need; whoever is called like some of them alone is
+    asked about. Pure.
+    """
+    words = [_words(name) for name in said]
     telling = [[word for word in name if _may_name(word)] for name in words]
-    full = {" ".join(name) for name, parts in zip(words, telling, strict=True) if len(parts) > 1}
+    full = {
+        " ".join(name)
+        for name, parts in zip(words, telling, strict=True)
+        if len(parts) > 1 and not {one.casefold() for one in parts} <= set(law)
+    }
     return Names(frozenset(full), frozenset(part for parts in telling for part in parts[:MOST_PARTS]))
 
 
+def _words(name: str) -> list[str]:
+    return [word.strip(".,;:!?()[]\"'“”‘’") for word in name.split()]
+
+
+def words_of_law() -> frozenset[str]:
+    """The words, in small letters, in which laws, places and months are named."""
+    return _words_of_law(rules.pack().digest)
+
+
+@lru_cache(maxsize=4)
+def _words_of_law(digest: str) -> frozenset[str]:
+    """digest: of the packs in force, which the words are of."""
+    named = [f"{rule.instrument} {rule.article}" for rule in rules.pack().rules]
+    texts = (*named, *rules.JURISDICTIONS.values(), _MONTHS)
+    return frozenset(word.casefold() for text in texts for word in _words(text))
+
+
 def _may_name(word: str) -> bool:
-    """Short ones are asked about only where a script has short names."""
-    return len(word) >= (3 if word.isascii() else 2) and word.casefold() not in COMMON
+    """Short ones are asked about only where a script has short names; what has no letter is no name."""
+    return (
+        any(letter.isalpha() for letter in word)
+        and len(word) >= (3 if word.isascii() else 2)
+        and word.casefold() not in COMMON
+    )
 
 
 def _name(person: Person, keys: vault.Keys) -> str:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import parseaddr
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
@@ -20,6 +20,7 @@ from core.clock import now
 from core.problems import Conflict
 from ledger import log
 from ledger.events import EventType
+from policy.consents import consent_pins
 from policy.deciding import decision_checks as checks
 from policy.deciding import plain_texts, tdb
 from policy.deciding.outcomes import OUTCOMES, all_of, at_once, notify
@@ -105,10 +106,11 @@ def recipients(decision: Decision) -> list[Recipient]:
 
 def _shown(case: Case) -> QuerySet[Person]:
     """People said to be shown who have a link about their consent. Who filed a notice besides has two statements, each
-    behind its own secret: nothing here says that they are the same person.
+    behind its own secret: nothing here says that they are the same person. Nothing is told to who said that it was not
+    they who answered.
     """
     known = Person.objects.filter(depictions__asset=case.asset_id, depictions__consents__isnull=False, erased_at=None)
-    return known.distinct().order_by("pk")
+    return known.exclude(pk__in=consent_pins.disowned().values("pk")).distinct().order_by("pk")
 
 
 def structure(decision: Decision, recipient: str, until: Clock | None) -> dict[str, Any]:
@@ -209,13 +211,20 @@ def _write(
 def _for_database(
     decision: Decision, role: str, structured: dict[str, Any]
 ) -> tuple[str | None, dict[str, Any] | None]:
-    """(number, record) for the transparency database, of the uploader's statement; (None, None) where it takes none."""
+    """(number, record) for the transparency database, of the uploader's statement; (None, None) where it takes none.
+
+    Of a case said to be about a child there is one, too: `may_leave` keeps it here while nobody finds otherwise.
+    """
     case = decision.case
-    if role != Affected.UPLOADER or case.asset is None or not may_leave(case):
+    if role != Affected.UPLOADER or case.asset is None or case.category in _NO_RECORD:
         return None, None
     puid = f"assay-{uuid.uuid4().hex}"
     record = tdb.record(structured, puid=puid, content_date=case.asset.created_at.date())
     return (puid, record) if record else (None, None)
+
+
+# A child's, whoever says otherwise (I24); and what follows an order (DSA 17(5)).
+_NO_RECORD: Final = (Category.CHILD_SAFETY, Category.AUTHORITY_ORDER)
 
 
 def may_leave(case: Case) -> bool:

@@ -65,11 +65,36 @@ def _measure(case: Case, jurisdiction: str) -> tuple[str, tuple[str, ...]]:
 
 
 def latest(case: Case, outcome: str) -> dt.datetime:
-    """When a measure taken now ends at the latest: nobody is restricted for ever by a case that is not decided.
+    """When a measure taken now ends at the latest: nobody is restricted for ever by a case that is not decided. It may
+    be renewed once: all measures together last no longer than two of the first.
 
-    Raises Problem where no rule in force says so.
+    Raises Problem where no rule in force says so, and when that time is used up.
     """
-    ends = [clock.due_at for clock in rules.due(_facts(case, outcome), now(), events=TAKEN) if clock.due_at]
+    ends = _end(case, outcome, now())
+    first = _first(case)
+    if first is None:
+        return ends
+    over = _end(case, outcome, _end(case, outcome, first))
+    if over <= now():
+        raise Problem(
+            "interim.used_up",
+            "Measures have lasted as long as they may",
+            detail="They were taken until the case is decided, and renewed for as long as the office’s terms allow.",
+            next_step="Decide the case.",
+        )
+    return min(ends, over)
+
+
+def _first(case: Case) -> dt.datetime | None:
+    """When the first measure since the last decision began."""
+    rows = case.decisions.exclude(starts_at=None).order_by("-starts_at")
+    last = rows.filter(interim=False).values_list("starts_at", flat=True).first()
+    since = rows.filter(interim=True, **({"starts_at__gt": last} if last else {}))
+    return since.values_list("starts_at", flat=True).last()
+
+
+def _end(case: Case, outcome: str, begins: dt.datetime) -> dt.datetime:
+    ends = [clock.due_at for clock in rules.due(_facts(case, outcome), begins, events=TAKEN) if clock.due_at]
     if not ends:
         raise Problem(
             "interim.no_rule",

@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
@@ -20,6 +20,7 @@ from core.clock import now
 from core.problems import Conflict, Forbidden, invalid
 from ledger import log
 from ledger.events import EventType
+from ledger.log import Sealed
 from policy import authority
 from policy.deciding import decision_checks
 from policy.desk import reviewers
@@ -90,7 +91,7 @@ def answer(review: SecondReview, user: User, *, outcome: str, rule_ids: Sequence
         open_one = SecondReview.objects.filter(pk=review.pk, reviewer=user, done_at=None)
         if not open_one.update(outcome=outcome, rule_ids=cited, done_at=now()):
             raise Conflict("You have answered this one.", code="quality.again")
-        _record(review, user, {"how": "answered", "outcome": outcome, "rules": cited})
+        _record(review, user, {"how": "answered", "outcome": outcome}, rules=cited)
     review.refresh_from_db()
     return review
 
@@ -113,7 +114,7 @@ def _check(review: SecondReview, outcome: str, rule_ids: Sequence[str]) -> None:
         raise invalid(errors)
 
 
-def _record(review: SecondReview, user: User | None, facts: dict[str, object]) -> None:
+def _record(review: SecondReview, user: User | None, facts: dict[str, object], **about: Any) -> None:
     decision = review.decision
     log.append(
         EventType.DECISION_REVIEWED_AGAIN,
@@ -122,6 +123,7 @@ def _record(review: SecondReview, user: User | None, facts: dict[str, object]) -
         object=decision.case.object,
         refs=[decision.entry] if decision.entry else [],
         facts={"decision": str(decision.pk), **facts},  # type: ignore[dict-item]
+        sealed={"about": Sealed(about, decision.case.object)} if about else {},
     )
 
 

@@ -48,7 +48,7 @@ def may_file(decision: Decision, user: User) -> None:
     case = decision.case
     if case.asset is None or case.asset.owner_id != user.pk:
         raise Forbidden("A counter-notice comes from who uploaded the work.", code="counter_notice.role")
-    if case.category != Category.COPYRIGHT or not complaints(case).exists():
+    if case.category != Category.COPYRIGHT or not complaints(decision).exists():
         raise _not_this_way("It answers a complete, sworn notice about copyright, and no such notice stands here.")
     if decision.outcome not in TAKES_DOWN or decision.state != Decision.State.IN_EFFECT:
         raise _not_this_way("It is about a work that a decision in effect hides or removes.")
@@ -69,15 +69,29 @@ def open_to(decision: Decision, user: User) -> bool:
     return not decision.counter_notices.filter(by=user).exists()
 
 
-def complaints(case: Case) -> QuerySet[Notice]:
-    """The notices that a counter-notice in this case answers: each was complete and sworn while it was looked at, so
-    that the law's own clock began (512(c)(3)), and was neither withdrawn nor found unfounded. Who filed anything else
-    is given nobody's name and address, and keeps no work away.
+def complaints(decision: Decision) -> QuerySet[Notice]:
+    """The notices that a counter-notice against `decision` answers: each was complete and sworn when the decision took
+    effect, so that the law's own clock had begun (512(c)(3)), and was neither withdrawn nor found unfounded. Who filed
+    anything else, or joined later, is given nobody's name and address, and keeps no work away.
     """
     over = (Notice.State.WITHDRAWN, Notice.State.UNFOUNDED)
-    begun = Clock.objects.filter(notice=OuterRef("pk"), rule_id__in=_sworn_laws())
-    rows = case.notices.filter(Exists(begun), category=Category.COPYRIGHT, kind=Notice.Kind.REPORT)
+    by = decision.starts_at or decision.created_at
+    begun = Clock.objects.filter(notice=OuterRef("pk"), rule_id__in=_sworn_laws(), started_at__lte=by)
+    rows = decision.case.notices.filter(Exists(begun), category=Category.COPYRIGHT, kind=Notice.Kind.REPORT)
     return rows.exclude(state__in=over)
+
+
+def is_known(notice: Notice) -> bool:
+    """Whether who filed it is there: with an account, or by a link that went to the address they gave. Anybody may
+    type a name and tick an oath, so until then they are given nobody's address.
+    """
+    return notice.account_id is not None or notice.filer.contact_proved_at is not None
+
+
+def known_complaints(decision: Decision) -> int:
+    """How many of the complaints are of filers who `is_known`: they read the counter-notice at once."""
+    known = Q(account__isnull=False) | Q(filer__contact_proved_at__isnull=False)
+    return complaints(decision).filter(known).count()
 
 
 def _sworn_laws() -> list[str]:
@@ -219,24 +233,33 @@ def forward(row: CounterNotice) -> None:
     if row.state != CounterNotice.State.VALID:
         return
     with transaction.atomic():
-        move(row, CounterNotice.MOVES, CounterNotice.State.FORWARDED, forwarded_at=now())
-        told = list(complaints(row.decision.case).values_list("pk", flat=True))
-        _record(EventType.COUNTER_NOTICE_FORWARDED, row, row.entry, None, notices=[str(pk) for pk in told])
+        told = [str(pk) for pk in complaints(row.decision).values_list("pk", flat=True)]
+        move(row, CounterNotice.MOVES, CounterNotice.State.FORWARDED, forwarded_at=now(), forwarded_to=told)
+        _record(EventType.COUNTER_NOTICE_FORWARDED, row, row.entry, None, notices=told)
         for pk in told:
-            jobs.enqueue("policy.tell_notice", notice=str(pk), about="counter_notice")
+            jobs.enqueue("policy.tell_notice", notice=pk, about="counter_notice")
+
+
+def answers(row: CounterNotice, notice: Notice) -> bool:
+    """Whether it was forwarded to who filed this notice, and the notice still stands."""
+    return str(notice.pk) in row.forwarded_to and complaints(row.decision).filter(pk=notice.pk).exists()
 
 
 def answering(notice: Notice) -> CounterNotice | None:
     """The counter-notice that was forwarded to who filed this notice, if it is one that it answers."""
-    if notice.category != Category.COPYRIGHT or not complaints(notice.case).filter(pk=notice.pk).exists():
+    if notice.category != Category.COPYRIGHT:
         return None
     forwarded = CounterNotice.objects.exclude(forwarded_at=None).filter(decision__case=notice.case_id)
-    return forwarded.select_related("decision__case", "by", "entry").order_by("-pk").first()
+    rows = forwarded.select_related("decision__case", "by", "entry").order_by("-pk")
+    return next((row for row in rows if answers(row, notice)), None)
 
 
-def shown_to_complainant(row: CounterNotice) -> dict[str, str]:
-    """The copy of 512(g)(2)(B); nothing once it was taken back."""
-    return {} if row.state == CounterNotice.State.WITHDRAWN else fields_of(row)
+def shown_to_complainant(row: CounterNotice, notice: Notice) -> dict[str, str]:
+    """The copy of 512(g)(2)(B), for who filed the notice; nothing before they `is_known`, nor once it was taken back.
+    The days run meanwhile.
+    """
+    hidden = row.state == CounterNotice.State.WITHDRAWN or not is_known(notice) or not answers(row, notice)
+    return {} if hidden else fields_of(row)
 
 
 def withdraw(row: CounterNotice) -> CounterNotice:

@@ -114,8 +114,13 @@ def of(user: User) -> TrustedFlagger | None:
     return rows.exclude(state=TrustedFlagger.State.ENDED).select_related("organisation", "entry").order_by("pk").first()
 
 
-def why_ordinary(row: TrustedFlagger | None, category: str, on: dt.date | None = None) -> str:
-    """Why a notice is an ordinary one although a designated organisation files it; "" when it goes first."""
+def why_ordinary(
+    row: TrustedFlagger | None, category: str, on: dt.date | None = None, *, kind: str = Notice.Kind.REPORT
+) -> str:
+    """Why a notice is an ordinary one although a designated organisation files it; "" when it goes first.
+
+    category, kind: as the case will have them, whatever the form said: DSA 22 is about reports of media alone.
+    """
     on = on or now().date()
     if row is None:
         return "Your organisation is not designated as a trusted flagger."
@@ -123,6 +128,8 @@ def why_ordinary(row: TrustedFlagger | None, category: str, on: dt.date | None =
         return f"The designation is {row.get_state_display()}."
     if on < row.valid_from or (row.valid_to and on > row.valid_to):
         return f"The designation is for {row.valid_from} to {row.valid_to or 'an open end'}."
+    if kind != Notice.Kind.REPORT:
+        return "Reports of media go first; this is another kind of notice."
     if category not in row.areas:
         return f"“{category}” is not among the areas of the designation: {', '.join(row.areas)}."
     return ""

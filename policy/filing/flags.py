@@ -82,7 +82,6 @@ def _raise(asset: Asset, origin: str, category: str, case: Case | None, notice: 
         actor=by.actor if by else "system",
         role=reviewing_role(by) if by else "system",
         object=case.object,
-        facts={"origin": origin},
         sealed=_about(flag),
     )
     flag.save(force_insert=True)
@@ -131,12 +130,12 @@ def settle_one(flag: Flag, to: Flag.State, *, by: User | None) -> bool:
         role=reviewing_role(by) if by else "system",
         object=f"case:{flag.case_id}",
         refs=[flag.entry] if flag.entry else [],
-        facts={"origin": flag.origin, "state": to.value},
+        facts={"state": to.value},
         sealed=_about(flag),
     )
     return True
 
 
 def _about(flag: Flag) -> dict[str, Sealed]:
-    """Which work, sealed under the case: a reason to look is no mark on somebody's work (R22, I8)."""
-    return {"about": Sealed({"asset": str(flag.asset_id)}, f"case:{flag.case_id}")}
+    """Which work and why, sealed under the case: a reason to look is no mark on somebody's work (R22, I8)."""
+    return {"about": Sealed({"asset": str(flag.asset_id), "origin": flag.origin}, f"case:{flag.case_id}")}

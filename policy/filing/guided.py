@@ -27,6 +27,7 @@ MADE: Final = (Category.NCII_DEEPFAKE, Category.UNLABELLED_SYNTHETIC)
 # The events that a notice of each kind starts clocks with; a report's are `clocks.NOTICE`, an order's `clocks.ORDER`.
 FALSE_POSITIVE: Final = frozenset({"false_positive_claimed"})
 PRIVACY: Final = frozenset({"privacy_concern_received"})
+REMOVAL: Final = frozenset({"valid_removal_request_received"})
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,11 @@ def room(notice: Notice) -> str:
     return Category.CHILD_SAFETY if child else notice.category
 
 
+def held_here(notice: Notice) -> bool:
+    """Whether there is something that this office could act on: a work registered here, or a digest to keep out."""
+    return bool(notice.asset_id or notice.file_sha256)
+
+
 def ways(notice: Notice) -> list[Way]:
     """Under which facts, and with which events, clocks start. A trusted flagger's notice is also an ordinary one."""
     facts, decide, duty = facts_of(notice), Clock.Purpose.DECIDE, Clock.Purpose.DUTY
@@ -208,7 +214,8 @@ def ways(notice: Notice) -> list[Way]:
             return [Way(decide, {**facts, "channel": "false_positive"}, FALSE_POSITIVE)]
         case Notice.Kind.ORDER:
             return [Way(decide, {**facts, "channel": "order"}, clocks.ORDER)]
-    found = [Way(decide, facts, clocks.NOTICE)]
+    # A law's hours for taking something down do not run where there is nothing that could be.
+    found = [Way(decide, facts, clocks.NOTICE if held_here(notice) else clocks.NOTICE - REMOVAL)]
     if notice.kind == Notice.Kind.PRIVACY:
         found.append(Way(duty, {**facts, "channel": "privacy"}, PRIVACY))
     if notice.flagger is not None:

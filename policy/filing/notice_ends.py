@@ -74,7 +74,7 @@ def unfounded(notice: Notice, by: User, why: str) -> Notice:
 
 def _hold(notice: Notice) -> None:
     """As it is now, kept so until the transaction ends: whoever judged or contested it a moment ago has been heard."""
-    judged = ("state", "unfounded_by", "contested_at")
+    judged = ("state", "missing", "unfounded_by", "contested_at")
     notice.refresh_from_db(fields=judged, from_queryset=Notice.objects.select_for_update())
 
 
@@ -88,9 +88,9 @@ def _refuse_same_judge(notice: Notice, by: User) -> None:
 
 
 def contest(notice: Notice, grounds: str) -> Notice:
-    """The filer says, once, that the notice is not unfounded. It counts again at once, its clocks start anew, and who
-    called it unfounded does not do so again. The case stays with whoever works at it: one filer, perhaps without a
-    name, must not take it from everybody.
+    """The filer says, once, that the notice is not unfounded. It counts again at once, its clocks start anew (ours for
+    asking where something is missing), and who called it unfounded does not do so again. The case stays with whoever
+    works at it: one filer, perhaps without a name, must not take it from everybody.
 
     Raises Conflict the second time, and once the case is decided: then the decision is appealed.
     """
@@ -107,7 +107,8 @@ def contest(notice: Notice, grounds: str) -> Notice:
         people.refuse_erased(notice.filer)
         _hold(notice)
         _refuse_again(notice)
-        move(notice, Notice.MOVES, Notice.State.VALID, unfounded_for=Notice.Unfounded.NONE, contested_at=now())
+        state = Notice.State.INCOMPLETE if notice.missing else Notice.State.VALID
+        move(notice, Notice.MOVES, state, unfounded_for=Notice.Unfounded.NONE, contested_at=now())
         notices.heard_again(notice, grounds)
         misuse.recount(notice.account or notice.filer, Misuse.Kind.NOTICES)
     return notice

@@ -1,6 +1,7 @@
 """Case number and PIN: how somebody without an account comes back. Not enumerable, and slow to guess."""
 
 import datetime as dt
+import hashlib
 import re
 import secrets
 
@@ -33,8 +34,28 @@ class NoSuchNotice(Problem):
 
 def new_number() -> str:
     """`AS-2026-7F3K-9QXM`: the year and 39 random bits; the PIN guards it, not its rarity."""
-    random = "".join(secrets.choice(ALPHABET) for _ in range(8))
-    return f"AS-{now():%Y}-{random[:4]}-{random[4:]}"
+    while True:
+        random = "".join(secrets.choice(ALPHABET) for _ in range(8))
+        number = f"AS-{now():%Y}-{random[:4]}-{random[4:]}"
+        if not Notice.objects.filter(number=number).exists():
+            return number
+
+
+def pin_of(seed: str) -> str:
+    """The PIN that follows from `seed`: 256 random bits or more, which only the filer's own browser keeps."""
+    digest = hashlib.sha256(f"pin:{seed}".encode()).digest()
+    return f"{int.from_bytes(digest) % 10**PIN_DIGITS:0{PIN_DIGITS}d}"
+
+
+def pin_from(seed: str) -> tuple[str, str]:
+    """(PIN, its hash), as `new_pin`."""
+    pin = pin_of(seed)
+    return pin, make_password(pin)
+
+
+def key_of(seed: str) -> str:
+    """What a notice that was filed with `seed` is found by (`Notice.client_key`); the seed does not follow from it."""
+    return hashlib.sha256(f"key:{seed}".encode()).hexdigest()
 
 
 def new_pin() -> tuple[str, str]:

@@ -339,7 +339,10 @@ def heard_again(notice: Notice, grounds: str) -> None:
     _hold(notice)
     given = _add(notice, {MORE: grounds}, ())
     Notice.objects.filter(pk=notice.pk).update(sealed_text=notice.sealed_text)
-    notice_clocks.begin(notice, given, _record_completion(notice, given, contested=True), anew=True)
+    entry = _record_completion(notice, given, contested=True)
+    notice_clocks.begin(notice, given, entry, anew=True)
+    if notice.missing:
+        notice_clocks.wait(notice, entry)
     cases.touch(notice.case)
 
 

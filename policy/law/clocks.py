@@ -9,6 +9,7 @@ import itertools
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 from django.db import models, transaction
@@ -23,6 +24,7 @@ from core.problems import Conflict, invalid
 from core.states import move
 from ledger import log
 from ledger.events import EventType
+from ledger.log import Sealed
 from policy.deciding import outcomes
 from policy.law import rule_packs, rules
 from policy.models import Appeal, Case, Clock, Decision, Notice
@@ -340,7 +342,7 @@ def _replace(clock: Clock, rule: Rule) -> None:
     computed.trace.append(f"It takes the place of {clock.rule_id}: the new rule reaches pending matters.")
     was = clock.state
     move(clock, Clock.MOVES, Clock.State.VOID, ended_at=now())
-    entry = _record(EventType.CLOCK_REPLACED, clock, None, new_rule=rule.id, new_rule_pack=rule.pack)
+    entry = _record(EventType.CLOCK_REPLACED, clock, None, {"new_rule": rule.id, "new_rule_pack": rule.pack})
     on = {f"{name}_id": getattr(clock, f"{name}_id") for name in OWNERS}
     new = _clock(computed, begun, clock.purpose, {**on, "entry": entry})
     _carry_over(clock, new, rests=was == Clock.State.PAUSED)
@@ -369,14 +371,18 @@ def _carry_over(old: Clock, new: Clock, *, rests: bool) -> None:
         new.extension["until"] = new.due_at.isoformat()
 
 
-def _record(kind: EventType, clock: Clock, by: User | None, **more: Any) -> Any:
+def _record(
+    kind: EventType, clock: Clock, by: User | None, about: Mapping[str, Any] = MappingProxyType({}), **more: Any
+) -> Any:
     return log.append(
         kind,
         actor=by.actor if by else "system",
         role=leading_role(by, *WORKERS) if by else "system",
         object=_object(clock),
         refs=[clock.entry] if clock.entry else [],
-        facts={"clock": str(clock.pk), "rule": clock.rule_id, "rule_pack": clock.pack, **more},
+        facts={"clock": str(clock.pk), **more},
+        # Which law runs in a case would say what somebody reported about a work.
+        sealed={"about": Sealed({"rule": clock.rule_id, "rule_pack": clock.pack, **about}, _object(clock))},
     )
 
 

@@ -53,9 +53,11 @@ def _send(row: StatementOfReasons | Appeal, language: str, subject: str, sentenc
     address, path = _address(row)
     if not _is_email(address):
         return False
-    said, office = texts(language_of(language))["mail"], settings.ASSAY_OFFICE_NAME
+    read_in = language_of(language)
+    said, office = texts(read_in)["mail"], settings.ASSAY_OFFICE_NAME
     where = said["where"].format(url=f"{settings.ASSAY_URL}{path}") if path else said["link"]
-    body = f"{said[sentence]} {where}\n\n{said['office'].format(office=office)}\n"
+    learn = said["learn"].format(url=f"{settings.ASSAY_URL}/learn/{read_in}/how-we-work/")
+    body = f"{said[sentence]} {where}\n\n{learn}\n\n{said['office'].format(office=office)}\n"
     send_mail(f"{office}: {said[subject]}", body, None, [address])
     return True
 

@@ -49,5 +49,8 @@ def _prove(notice: Notice) -> str:
 @jobs.handler("policy.tell_notice")
 def _tell(job: Job) -> None:
     notice = Notice.objects.select_related("filer").get(pk=job.args["notice"])
-    subject, sentence = ABOUT[str(job.args["about"])]
-    send(people.name_and_contact(notice.filer)[1], subject, sentence, "/notice/")
+    about = str(job.args["about"])
+    subject, sentence = ABOUT[about]
+    # The copy of a counter-notice is for who reads the mail of their address.
+    also = _prove(notice) if about == "counter_notice" and notice.filer.contact_proved_at is None else ""
+    send(people.name_and_contact(notice.filer)[1], subject, sentence, "/notice/", also=also)

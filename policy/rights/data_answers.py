@@ -18,10 +18,11 @@ from core.clock import now
 from core.problems import Conflict, NotFound, invalid
 from core.states import move
 from ledger.log import Sealed
+from policy.consents import consent_pins
 from policy.desk import cases
 from policy.law import clocks
 from policy.models import Case, Category, Clock, DataRequest, Person
-from policy.rights import data_requests, people
+from policy.rights import data_letters, data_requests, people
 from policy.rights.data_requests import Kind, State, Who
 from provenance.models import Asset
 from provenance.restriction import public
@@ -49,7 +50,9 @@ def correct(
 ) -> None:
     """Carry out a correction that an operator has taken. Empty values stay as they are.
 
-    titles: of their own works, by id. Raises Forbidden, Problem with `errors`, Conflict, NotFound for another's work.
+    titles: of their own works, by id. Another contact waits until who is reached at the old one had the time to stop
+    it; then a person shown gets a PIN there, and the old one opens nothing. Raises Forbidden, Problem with `errors`,
+    Conflict, NotFound for another's work.
     """
     titles = {pk: title.strip() for pk, title in (titles or {}).items() if title.strip()}
     wrong = {"name": (name, NAME), "contact": (contact, CONTACT)}
@@ -57,8 +60,15 @@ def correct(
     if not (name.strip() or contact.strip() or titles):
         raise invalid({"name": ["Say what is correct: a name, an address or a title."]})
     data_requests.taken_by(request, by)
+    who, pin = data_requests.who_asks(request), None
+    if contact.strip():
+        data_letters.refuse_hasty(request)
+        pin = consent_pins.new_pin()
     with transaction.atomic():
-        _correct(request, data_requests.who_asks(request), {"name": name, "contact": contact}, titles, by)
+        _correct(request, who, {"name": name, "contact": contact}, titles, by)
+        asked = consent_pins.question_of(who) if pin and isinstance(who, Person) else None
+        if pin and asked and consent_pins.address_of(asked):
+            consent_pins.issue(asked, pin, Person.objects.filter(pk=who.pk))
 
 
 def _correct(
@@ -72,7 +82,8 @@ def _correct(
     elif new:
         people.refuse_erased(who)
         old_name, old_contact = people.name_and_contact(who)
-        people.keep_contact(who, name=new.get("name", old_name), contact=new.get("contact", old_contact))
+        called, reached = new.get("name", old_name), new.get("contact", old_contact)
+        people.keep_contact(who, name=called, contact=reached, by_letter=request.written_by_id is not None)
     said: dict[str, Any] = {**new, **({"titles": dict(titles)} if titles else {})}
     receipt = {"corrected": sorted(said), "titles": sorted(titles)}
     data_requests.finish(request, receipt, by=by, sealed={"new": Sealed(said, who.actor)})

@@ -1,7 +1,8 @@
 """Requests about one's own data that come by letter or telephone: anybody can write such a letter.
 
 Whoever it is about is told at the address this office holds, and can stop it. One operator is shown the proof, another
-carries it out (R25); an erasure waits until they had the time to stop it. A proof that does not come ends the request.
+carries it out (R25); what hands out, changes an address or erases waits until they had the time to stop it. An address
+that came by letter proves nothing, and the old one is told too. A proof that does not come ends the request.
 """
 
 import datetime as dt
@@ -20,12 +21,12 @@ from ledger.events import EventType
 from policy.law import clocks
 from policy.mail import letters
 from policy.models import Clock, DataRequest
-from policy.rights import data_requests
-from policy.rights.data_requests import Kind, State, Who
+from policy.rights import data_requests, people
+from policy.rights.data_requests import State, Who
 
 TOLD: Final = "data.letter"
 IDENTITY: Final = "awaiting_identity"  # of policy.rulebook.rows.PAUSES
-# How long who is concerned can stop an erasure that somebody asked for in their name.
+# How long who is concerned can stop what somebody asked for in their name.
 TO_STOP_IT: Final = dt.timedelta(hours=72)
 Proof = DataRequest.Proof
 
@@ -52,9 +53,12 @@ def proved(request: DataRequest, by: User, how: str) -> None:
 
     how: of Proof. Raises Forbidden, Problem with `errors`, Conflict.
     """
-    data_requests.may_answer_for(data_requests.who_asks(request), by)
+    who = data_requests.who_asks(request)
+    data_requests.may_answer_for(who, by)
     if how not in set(Proof.values) - {Proof.NONE}:
         raise invalid({"how": ["Say how they proved it."]})
+    if how == Proof.CODE and not isinstance(who, User) and people.earlier_contacts(who):
+        raise invalid({"how": ["The address was changed by letter of late, so a code sent there proves nothing."]})
     with transaction.atomic():
         move(request, DataRequest.MOVES, State.RECEIVED, handled_by=None, proved_by=by, proved_how=how)
         data_requests.record(EventType.DATA_PROVED, request, by, {"kind": str(request.kind), "how": how})
@@ -64,11 +68,13 @@ def proved(request: DataRequest, by: User, how: str) -> None:
 
 
 def refuse_hasty(request: DataRequest) -> None:
-    """Raises Conflict while who is concerned can still say that an erasure by letter was not asked for by them."""
-    if request.kind != Kind.ERASE or request.written_by_id is None:
+    """Raises Conflict while who is concerned can still say that what came by letter was not asked for by them. Called
+    for what cannot be taken back: handing out, another address, erasing.
+    """
+    if request.written_by_id is None:
         return
     until = request.created_at + TO_STOP_IT
-    if now() < until and data_requests.address_of(data_requests.who_asks(request)):
+    if now() < until and data_requests.addresses_of(data_requests.who_asks(request)):
         raise Conflict(
             "It came by letter, and we wrote to the address we hold: until then they can say that it was not they.",
             code="data.hasty",
@@ -114,6 +120,5 @@ def _tell(job: Job) -> None:
         "Somebody asked us for something about your own data, by letter or telephone. Before we do it, we ask for "
         "proof that it was you. If it was not you, say so within three days"
     )
-    letters.send(
-        data_requests.address_of(data_requests.who_asks(request)), "a request in your name", sentence, "/my-data/"
-    )
+    for address in data_requests.addresses_of(data_requests.who_asks(request)):
+        letters.send(address, "a request in your name", sentence, "/my-data/")

@@ -308,11 +308,12 @@ def objects(about: Who | Asset, *, shown_before: dt.datetime | None = None) -> b
     return made.filter(~again | ~Q(state__in=DataRequest.OPEN), _concerned(about, shown_before)).exists()
 
 
-def is_restricted(about: Who | Asset, *, shown_before: dt.datetime | None = None) -> bool:
+def is_restricted(about: Who | Asset, *, shown_before: dt.datetime | None = None, owner: bool = True) -> bool:
     """Whether what is held is to be stored and not used (GDPR 18), for this person or anybody a work shows.
 
     What a legal duty asks for goes on: answering notices and appeals, statements of reasons, holds. shown_before: as
-    in `objects`.
+    in `objects`. owner: whether it counts for a work that its owner has their own data restricted, which is not about
+    the faces in it.
     """
     match about:
         case Person():
@@ -322,7 +323,7 @@ def is_restricted(about: Who | Asset, *, shown_before: dt.datetime | None = None
     shown = about.depictions.exclude(person__restricted_at=None)
     if shown_before is not None:
         shown = shown.filter(created_at__lt=shown_before)
-    return shown.exists() or _restricted_accounts().filter(user=about.owner_id).exists()
+    return shown.exists() or (owner and _restricted_accounts().filter(user=about.owner_id).exists())
 
 
 def refuse_restricted(about: Who | Asset) -> None:
@@ -356,18 +357,28 @@ def _concerned(about: Who | Asset, shown_before: dt.datetime | None) -> Q:
 def _tell(job: Job) -> None:
     """That there is news, and nothing of what it is about: mail is open."""
     request = DataRequest.objects.select_related("person", "user").get(pk=str(job.args["request"]))
-    address = address_of(who_asks(request))
     sentence = (
         "There is news about a request you made about your own data. Your account, link, or number and PIN shows it"
     )
-    letters.send(address, "your request about your data", sentence, "/my-data/")
+    for address in addresses_of(who_asks(request)):
+        letters.send(address, "your request about your data", sentence, "/my-data/")
+
+
+def addresses_of(who: Who) -> list[str]:
+    """Where they are told of requests about their data: their address, and those that a letter changed of late."""
+    earlier = [] if isinstance(who, User) else people.earlier_contacts(who)
+    return list(dict.fromkeys(one for one in (address_of(who), *map(_as_address, earlier)) if one))
 
 
 def address_of(who: Who) -> str:
     """Where they can be written to; empty when nowhere."""
     if isinstance(who, User):
         return who.email if who.is_active else ""
-    contact = people.name_and_contact(who)[1]
+    return _as_address(people.name_and_contact(who)[1])
+
+
+def _as_address(contact: str) -> str:
+    """A person may have left a telephone number instead."""
     try:
         validate_email(contact)
     except ValidationError:

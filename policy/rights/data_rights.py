@@ -77,9 +77,10 @@ def port(who: Who) -> tuple[DataRequest, list[dict[str, Any]]]:
 def hand_out(request: DataRequest, by: User) -> dict[str, Any]:
     """Answer a request for access, or to take one's data along, that came by letter and was proved and taken by `by`.
 
-    What was opened, and for whom, is on record. Raises Forbidden, Conflict.
+    What was opened, and for whom, is on record. Raises Forbidden, Conflict, also while who is concerned can stop it.
     """
     data_requests.taken_by(request, by)
+    data_letters.refuse_hasty(request)
     with transaction.atomic():
         data_requests.finish(request, {}, by=by)
     return what_we_hold(data_requests.who_asks(request))

@@ -25,7 +25,9 @@ from policy.models import (
     MediaView,
     Notice,
     Person,
+    RegisterEntry,
     ReviewerProfile,
+    SavedQuery,
 )
 from policy.rights import holdings
 
@@ -33,11 +35,13 @@ from policy.rights import holdings
 def empty_person(person: Person) -> dict[str, int]:
     """The first erasure's moment stays: from then on nothing is added and no link opens. Returns rows by name."""
     erased_at = person.erased_at or now()
-    blank = {"sealed_contact": b"", "contact_mark": "", "contact_proved_at": None, "erased_at": erased_at}
+    # That it was proved says nothing of them, and keeps their case before the authorities of its places.
+    blank = {"sealed_contact": b"", "contact_mark": "", "erased_at": erased_at}
     theirs = Q(notice__filer=person) | Q(person=person)
     said = Q(appeal__notice__filer=person) | Q(appeal__person=person)
     return {
         "notices": Notice.objects.filter(filer=person).update(sealed_text=b"", file_sha256=""),
+        "redacted": _take_back_words(person),
         "appeals": Appeal.objects.filter(theirs).update(sealed_grounds=b""),
         "messages": AppealMessage.objects.filter(said).update(sealed_text=b""),
         "attachments": _delete_attachments(person.actor),
@@ -45,6 +49,12 @@ def empty_person(person: Person) -> dict[str, int]:
         "hash_entries": _purge_digests(person),
         "person": Person.objects.filter(pk=person.pk).update(**blank),
     }
+
+
+def _take_back_words(person: Person) -> int:
+    """What researchers read of their notices goes with what they wrote."""
+    theirs = RegisterEntry.objects.filter(notice__filer=person).exclude(redacted_text="")
+    return theirs.update(redacted_text="", redacted_by=None)
 
 
 def _purge_digests(person: Person) -> int:
@@ -80,6 +90,7 @@ def empty_account(user: User) -> dict[str, int]:
         **close_account(user),
         "memberships": Membership.objects.filter(user=user).delete()[0],
         "email_addresses": EmailAddress.objects.filter(user=user).delete()[0],
+        "saved_queries": SavedQuery.objects.filter(user=user).delete()[0],
         **_empty_words(user),
         "views": MediaView.objects.filter(reviewer=user).update(reason=""),
         "reviewer": ReviewerProfile.objects.filter(user=user).update(

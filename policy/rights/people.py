@@ -1,15 +1,20 @@
 """People without an account: their sealed names and words. Nothing here is readable once their key is gone."""
 
+import datetime as dt
 import json
+from typing import Final
 
 from django.utils.crypto import salted_hmac
 
 from core.canonical import Json, canonical_json
+from core.clock import now
 from core.problems import Conflict
 from ledger import vault
 from policy.models import Person
 
 CONTACT = "policy.person.contact"
+# How long who was reached at a contact that a letter changed hears of what is asked for in their name.
+STILL_TOLD: Final = dt.timedelta(days=30)
 
 
 def new_person(*, name: str, contact: str, language: str = "en") -> Person:
@@ -29,12 +34,32 @@ def mark(contact: str) -> str:
     return salted_hmac(CONTACT, address, algorithm="sha256").hexdigest() if address else ""
 
 
-def keep_contact(person: Person, *, name: str, contact: str) -> None:
-    """Seal name and contact anew; another contact is not proved. Run inside a transaction, after `refuse_erased`."""
+def keep_contact(person: Person, *, name: str, contact: str, by_letter: bool = False) -> None:
+    """Seal name and contact anew; another contact is not proved. Run inside a transaction, after `refuse_erased`.
+
+    by_letter: somebody asked for it who was not here themselves, so the contact before is still told for a while.
+    """
+    before, last = _before(person), name_and_contact(person)[1]
+    if by_letter and last and mark(contact) != person.contact_mark:
+        before[last] = (now() + STILL_TOLD).isoformat()
+    kept = "\n".join(f"{until} {' '.join(one.split())}" for one, until in before.items())
     if mark(contact) != person.contact_mark:
         person.contact_mark, person.contact_proved_at = mark(contact), None
-    person.sealed_contact = seal(person.actor, {"name": name, "contact": contact}, CONTACT)
+    said = {"name": name, "contact": contact, **({"before": kept} if kept else {})}
+    person.sealed_contact = seal(person.actor, said, CONTACT)
     person.save(update_fields=["sealed_contact", "contact_mark", "contact_proved_at"])
+
+
+def earlier_contacts(person: Person) -> list[str]:
+    """The contacts that a letter changed within the last thirty days, oldest first."""
+    return list(_before(person))
+
+
+def _before(person: Person) -> dict[str, str]:
+    """Contact → until when it is told, ISO 8601; those whose time is over are left out."""
+    value = unseal(person.actor, person.sealed_contact, CONTACT) or {}
+    lines = [line.partition(" ") for line in value.get("before", "").splitlines()]
+    return {contact: until for until, _, contact in lines if dt.datetime.fromisoformat(until) > now()}
 
 
 def refuse_erased(person: Person) -> None:

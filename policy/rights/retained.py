@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce, Greatest
 
 from accounts.models import LoginLink
 from core import storage
+from policy.audits import exports
 from policy.consents import consent
 from policy.models import Appeal, Clock, Consent, DataRequest, Export, HashEntry, Notice, Person
 from policy.rights import data_rights, holds, retention
@@ -111,11 +112,12 @@ def _exports() -> "QuerySet[Export]":
     return Export.objects.exclude(key="").annotate(kept_from=F("created_at"))
 
 
-def _delete_bundles(exports: list[Export], object: str) -> None:
+def _delete_bundles(rows: list[Export], object: str) -> None:
     """The file goes; that it was made, of what and for whom, stays on record, with its digest."""
-    Export.objects.filter(pk__in=[row.pk for row in exports]).update(key="")
-    for row in exports:
-        transaction.on_commit(partial(storage.remove, row.key))
+    keys = [row.key for row in rows]
+    exports.expire(rows)
+    for key in keys:
+        transaction.on_commit(partial(storage.remove, key))
 
 
 def _ended(model: Any, column: str) -> "QuerySet[Any]":

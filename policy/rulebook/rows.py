@@ -25,6 +25,7 @@ REQUIRED: Final = frozenset(
 OPTIONAL: Final = frozenset(
     {"applies_to", "required_fields", "optional_when", "duties", "exemptions", "appeal", "liability", "who_may_file"}
     | {"retention", "supersedes", "covers", "effective_from_read", "shadow_when", "applies_to_pending", "at_least"}
+    | {"charter"}
 )
 CLOCK_KEYS: Final = frozenset(
     {"value", "unit", "text", "extension", "sub", "not_before", "latest", "before", "minimum"}
@@ -47,7 +48,7 @@ class Rule:
     """One row. `effective_to` is exclusive; both dates are taken as UTC days. pack: digest of the pack it came from.
 
     legal_status: "draft" until the pack was approved by two people, one of them a lawyer, and signed. at_least: from
-    which counts on it holds, where it counts something.
+    which counts on it holds, where it counts something. charter: numbers of the charter's clauses that it carries out.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Rule:
     applies_to_pending: bool = False
     applies_to: str = ""
     at_least: Mapping[str, int] = field(default_factory=dict)
+    charter: tuple[int, ...] = ()
     pack: str = ""
     legal_status: str = "draft"
 
@@ -146,6 +148,7 @@ def _rule(row: Any, calendars: Mapping[str, Calendar], where: str, recalled: boo
         applies_to_pending=row.get("applies_to_pending", False),
         applies_to=row.get("applies_to") or "",
         at_least=MappingProxyType(_mapping(row.get("at_least") or {}, "at_least", where)),
+        charter=_clauses(row.get("charter") or [], where),
     )
 
 
@@ -176,6 +179,12 @@ def _listed(row: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
     values = row.get(name) or []
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise RuleError(f"{where}: {name} is a list of texts")
+    return tuple(values)
+
+
+def _clauses(values: Any, where: str) -> tuple[int, ...]:
+    if not isinstance(values, list) or not all(type(value) is int and 0 < value < 100 for value in values):
+        raise RuleError(f"{where}: charter is a list of numbers of its clauses")
     return tuple(values)
 
 

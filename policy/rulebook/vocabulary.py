@@ -21,6 +21,7 @@ RAISED: Final = frozenset(
         *("complaint_received_by_certified_body", "dsr_received", "breach_aware", "misuse_counted"),
         *("misuse_suspended", "business_ended", "question_lapsed", "consent_requested"),
         *("consent_ended", "export_made", "kept_report_ended", "login_link_ended", "session_ended"),
+        "case_exported",
     }
 )
 # What laws name and nothing here raises: such a row is on record and can be cited, and starts nothing.
@@ -29,7 +30,7 @@ ON_RECORD: Final = frozenset(
         *("none", "consent_withdrawn", "creation_distribution_possession", "decision_made", "election_day"),
         *("first_exposure", "grievance_decision_communicated", "intimate_image_content_report_received"),
         *("knowledge_of_unauthorised_use", "last_interaction_or_purpose_satisfied", "ledger_head_anchored"),
-        *("output_generated", "pattern_detected", "publication", "reporting_period_end"),
+        *("output_generated", "pattern_detected", "publication", "reporting_period_end", "threat_suspected"),
         *("unlabelled_output_provided_on_request", "upload_or_publication"),
     }
 )
@@ -57,10 +58,14 @@ CITABLE: Final = ABOUT_WORKS | {
 SECOND_APPROVAL: Final = "second_approval"
 # The rules with it list in which kinds of issues the same bytes are refused (I8).
 REFUSE_COPIES: Final = "refuse_exact_copies"
+# The rules with it say of which cases an authority of their place gets the media in its bundle.
+MEDIA_TO_AUTHORITY: Final = "media_to_authority"
 # Duties that code acts on. All others are words for people.
-ACTED_ON: Final = frozenset({SECOND_APPROVAL, "second_person_is_a_lead_reviewer", "remove_at_once", REFUSE_COPIES})
-# Rules with this event act by nothing else.
-_ACTS_BY: Final = {"decision_proposed": SECOND_APPROVAL}
+ACTED_ON: Final = frozenset(
+    {SECOND_APPROVAL, "second_person_is_a_lead_reviewer", "remove_at_once", REFUSE_COPIES, MEDIA_TO_AUTHORITY}
+)
+# Rules with these events act by nothing else.
+_ACTS_BY: Final = {"decision_proposed": SECOND_APPROVAL, "case_exported": MEDIA_TO_AUTHORITY}
 _NUMBERS: Final = {"misuse_counted": ("absolute", "percent")}
 _NEAR: Final = 0.8
 

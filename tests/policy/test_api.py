@@ -61,10 +61,12 @@ def test_the_whole_story_over_the_api(
     assert asset.restriction == ""
     settle()
     made = api(greta).post("/api/v1/exports", {"purpose": "Supervision, file 12/2026"})
-    assert made.status_code == 201
+    assert (made.status_code, made.data["state"]) == (202, "requested")
+    settle()
+    assert api(greta).get(f"/api/v1/exports/{made.data['id']}").data["state"] == "built"
     file = api(greta).get(f"/api/v1/exports/{made.data['id']}/file")
     assert zipfile.ZipFile(io.BytesIO(b"".join(cast(Any, file).streaming_content))).testzip() is None
-    page = api(greta).get("/api/v1/log/entries", {"type": "decision:made"})
+    page = api(greta).get("/api/v1/log/entries", {"type": "decision:made", "purpose": "Supervision, file 12/2026"})
     assert [row["entry"]["type"] for row in page.data["entries"]] == ["decision:made"]
 
 

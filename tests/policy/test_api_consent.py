@@ -9,10 +9,11 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from policy.models import Consent, ProcessingBasis
 from provenance.models import Asset, Manifest
+from tests.web import stage
 
 pytestmark = pytest.mark.django_db
 Api = Callable[..., APIClient]
-ASK = {"name": "Dana Hill", "purposes": ["publish", "train"]}
+ASK = {"name": "Dana Hill", "contact": "dana@example.org", "purposes": ["publish", "train"]}
 
 
 @pytest.fixture
@@ -47,12 +48,12 @@ def test_dana_reads_and_answers_in_their_language_and_takes_the_receipt(
     page = api().get(link).data
     assert page["asks"]["train"].startswith("Programme damit trainieren") and page["bound"] and page["looked_at"] == []
     first = api().post(link, {"purposes": ["publish"]}).data
-    assert first["granted"] == ["publish"] and len(first["pin"]) == 8
-    hers: dict[str, Any] = {"HTTP_ASSAY_PIN": first["pin"]}
+    assert first["granted"] == ["publish"] and "pin" not in first, "it goes to the address and to nobody else"
+    hers: dict[str, Any] = {"HTTP_ASSAY_PIN": stage.mailed_pin()}
     assert api().post(link, {"purposes": ["detect"]}, **hers).status_code == 400
     assert api().post(link, {}).status_code == 400
     no = api().post(link, {"purposes": []}).data
-    assert (no["state"], no["pin"]) == ("withdrawn", "")
+    assert no["state"] == "withdrawn"
     assert api().post(link, {"purposes": ["publish"]}).status_code == 403, "who asked has the link, and not the PIN"
     assert api().post(link, {"purposes": ["publish"]}, HTTP_ASSAY_PIN="00000000").status_code == 403
     assert api().post(link, {"purposes": ["publish"]}, **hers).data["granted"] == ["publish"]
@@ -82,6 +83,10 @@ def test_a_lead_reviewer_stops_a_consent(api: Api, link: str, rita: User, ravi: 
     assert api(ravi).post(page, {"how": "erase"}).status_code == 400
     assert api(ravi).post(page, {"how": "invalidate"}).data["standing"] == "invalidated"
     assert api(ravi).post(page, {"how": "halt"}).status_code == 409
+    assert api().post(link, {"purposes": ["publish"]}).status_code == 409
+    assert api(rita).post(page, {"how": "ask_anew"}).status_code == 403
+    assert api(ravi).post(page, {"how": "ask_anew"}).data["standing"] == "requested"
+    assert api().post(link, {"purposes": ["publish"]}).status_code == 200
 
 
 def test_the_bases_are_public_and_recorded_by_the_office(api: Api, asset: Asset, olga: User, alice: User) -> None:

@@ -113,6 +113,41 @@ def test_what_came_in_since_is_weighed_before_a_second_person_agrees(
     assert decision.state == Decision.State.HELD
 
 
+def test_i18_nobody_agrees_to_what_they_have_not_read(
+    case: Case, rita: User, ravi: User, asset: Asset, file_notice: FileNotice
+) -> None:
+    proposed = decisions.decide(case, rita, outcome="remove", **TERMS)
+    seen = Case.objects.get(pk=case.pk).version
+    late, _ = file_notice(asset, email="erin@example.org")
+    with pytest.raises(Conflict, match="changed since you opened it"):
+        decisions.approve(Decision.objects.get(pk=proposed.pk), ravi, version=seen)
+    assert Notice.objects.get(pk=late.pk).state == Notice.State.VALID
+    now = Case.objects.get(pk=case.pk).version
+    assert decisions.approve(Decision.objects.get(pk=proposed.pk), ravi, version=now).approver == ravi
+
+
+def test_i18_what_came_in_since_may_ask_for_another_second_person(
+    case: Case, rita: User, ravi: User, asset: Asset, file_notice: FileNotice
+) -> None:
+    """Rosa is no lead reviewer; that the person shown is in public life is said only after the proposal."""
+    rosa = _person("Rosa", *rita.roles)
+    proposed = decisions.decide(case, rita, outcome="remove", **TERMS)
+    file_notice(asset, email="erin@example.org", answers={"public_figure": "yes"})
+    with pytest.raises(Forbidden, match="lead reviewer"):
+        decisions.approve(Decision.objects.get(pk=proposed.pk), rosa)
+    assert Decision.objects.get(pk=proposed.pk).state == Decision.State.HELD
+    made = decisions.approve(Decision.objects.get(pk=proposed.pk), ravi)
+    assert (
+        held(made)
+        == held(Decision.objects.get(pk=made.pk))
+        == [
+            "office.terms.two_keys",
+            "office.terms.two_keys_public_figure",
+        ]
+    )
+    assert not disagreements()
+
+
 def test_a_proposal_whose_end_has_come_is_not_approved(case: Case, rita: User, ravi: User) -> None:
     until = dt.datetime.now(dt.UTC) + dt.timedelta(days=3)
     decision = decisions.decide(case, rita, outcome="suspend", ends_at=until, **TERMS)
@@ -165,6 +200,25 @@ def test_an_interim_measure_leaves_the_case_in_review_until_the_decision_takes_i
     assert list(states) == ["superseded", "superseded", "in_effect"]
     assert decisions.unreversed(measure) == decisions.unreversed(again) == []
     assert not disagreements()
+
+
+def test_measures_are_renewed_once_and_then_the_case_is_decided(case: Case, rita: User, any_date: None) -> None:
+    first = decisions.decide(case, rita, outcome="hide", interim=True, **TERMS)
+    assert first.starts_at and first.ends_at
+    lasts = first.ends_at - first.starts_at
+    over = first.starts_at + 2 * lasts
+    with time_machine.travel(first.ends_at - dt.timedelta(days=1), tick=False):
+        again = decisions.decide(case, rita, outcome="hide", interim=True, **TERMS)
+        assert again.ends_at and again.ends_at < over
+    with time_machine.travel(again.ends_at - dt.timedelta(hours=1), tick=False):
+        third = decisions.decide(case, rita, outcome="hide", interim=True, **TERMS)
+        assert third.ends_at and abs(third.ends_at - over) < dt.timedelta(minutes=1)
+    with time_machine.travel(over + dt.timedelta(hours=1), tick=False):
+        decisions.expire()
+        with pytest.raises(Problem) as refused:
+            decisions.decide(case, rita, outcome="hide", interim=True, **TERMS)
+        assert refused.value.code == "interim.used_up"
+        decisions.decide(case, rita, outcome="hide", **TERMS)
 
 
 def test_an_interim_measure_is_one_that_can_be_undone_at_once(case: Case, rita: User) -> None:

@@ -18,7 +18,7 @@ from policy.law import clocks
 from policy.models import Case, Clock, Flag, MediaView
 from policy.rights import data_rights
 from provenance.models import Asset
-from tests.policy.conftest import TERMS, FileNotice, MakeAsset, leaf_of
+from tests.policy.conftest import TERMS, FileNotice, MakeAsset, about_of, leaf_of
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +110,7 @@ def test_a_missed_deadline_is_marked_once_and_stays_missed(asset: Asset, file_no
     assert Clock.objects.get(rule_id="office.terms.review").state == Clock.State.BREACHED
     leaf = leaf_of("clock:missed")
     assert leaf["object"] == notice.case.object
-    assert (leaf["facts"]["rule"], leaf["facts"]["purpose"]) == ("office.terms.review", "decide")
+    assert (about_of("clock:missed")["rule"], leaf["facts"]["purpose"]) == ("office.terms.review", "decide")
     clocks.end(notice.case.clocks.all(), Clock.State.MET)
     assert Clock.objects.get(rule_id="office.terms.review").state == Clock.State.BREACHED
 

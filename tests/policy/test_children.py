@@ -6,9 +6,9 @@ import pytest
 from django.core.checks import run_checks
 
 from accounts.models import Role, User
-from core.problems import Conflict, Forbidden, Problem
+from core.problems import Conflict, Forbidden, NotFound, Problem
 from policy import authority
-from policy.deciding import decisions, statements
+from policy.deciding import decisions, statements, tdb_export
 from policy.desk import cases, children, queue
 from policy.models import Case, Decision, ReviewerProfile
 from provenance.models import Asset
@@ -55,6 +55,19 @@ def test_a_proposal_that_is_sent_back_goes_to_somebody_trained(
     case.refresh_from_db()
     assert (case.state, case.assigned_to) == ("open", None)
     cases.assign(case, ravi)
+
+
+def test_a_word_about_a_child_keeps_a_record_back_only_until_it_is_looked_at(
+    case: Case, rita: User, ravi: User, asset: Asset, file_notice: FileNotice
+) -> None:
+    file_notice(asset, answers={"minor": "yes"})
+    case.refresh_from_db()
+    decision = decisions.decide(case, rita, outcome="hide", **TERMS)
+    assert not tdb_export.statements().exists()
+    with pytest.raises(NotFound):
+        tdb_export.of_decision(decision, ravi)
+    children.no_child(case, ravi, "The person shown is plainly grown up.")
+    assert tdb_export.of_decision(Decision.objects.select_related("case").get(pk=decision.pk), ravi)
 
 
 def test_who_is_trained_says_that_no_child_is_concerned_and_the_case_comes_back(

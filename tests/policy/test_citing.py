@@ -55,7 +55,10 @@ def test_i15_a_rule_on_handling_notices_carries_the_law_of_one_country_no_furthe
     assert {"eu.dsa.16.2.fields", "office.terms.review"} <= ids(case)
     for beside in ("eu.dsa.16.2.fields", "office.terms.review"):
         assert wrong(case, rita, INDIAN, beside) == ["territory"]
-    decisions.decide(case, rita, outcome="hide", ground="illegal", rule_ids=["eu.dsa.16.2.fields"], **REASONS)
+    assert wrong(case, rita, "eu.dsa.16.2.fields") == ["rule_ids"], "how notices are handled hides nothing"
+    assert wrong(case, rita, "office.terms.review", ground="terms") == ["rule_ids"]
+    left = {"outcome": "no_action", "ground": "illegal", "rule_ids": ["eu.dsa.16.2.fields"], **REASONS}
+    assert decisions.decide(case, rita, **left).pk, "that nothing is done may rest on it"
 
 
 def test_i1_no_decision_rests_on_a_deadline_of_our_own_housekeeping(case: Case, rita: User) -> None:

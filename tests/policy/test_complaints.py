@@ -1,20 +1,25 @@
 """Whose word about copyright counts: who gets the uploader's address, and who keeps a work away (512(c)(3), (g))."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail
 
 from accounts.models import User
 from core import jobs
+from core.clock import now
 from core.models import Job
 from core.problems import Conflict, Forbidden, Problem
 from ledger.models import Entry
 from policy.audits import reconciliation_notices
 from policy.deciding import decisions
 from policy.desk import cases
-from policy.filing import asking, counter_notices, court_actions, notice_ends, notices
+from policy.filing import address_proof, asking, counter_notices, court_actions, notice_ends, notices
 from policy.models import CounterNotice, Decision, Notice
+from policy.redress import appeals
+from policy.rights import data_rights
 from provenance.models import Asset
 from tests.policy.conftest import TERMS, FileNotice
 
@@ -52,6 +57,10 @@ def again(notice: Notice) -> Notice:
     return Notice.objects.select_related("case", "filer", "account", "entry").get(pk=notice.pk)
 
 
+def proves(notice: Notice) -> None:
+    address_proof.prove(address_proof.path(again(notice)).split("/")[-2])
+
+
 def test_mallory_who_joins_the_case_without_a_name_is_not_given_the_uploaders_address(
     asset: Asset, complaint: Notice, file_notice: FileNotice, alice: User, rita: User
 ) -> None:
@@ -85,7 +94,7 @@ def test_a_notice_that_does_not_stand_is_answered_by_nothing(
     else:
         notice_ends.withdraw(again(other))
     row = forwarded(decisions.decide(case, rita, outcome="hide", **TERMS), alice)
-    assert [*counter_notices.complaints(case)] == [complaint]
+    assert [*counter_notices.complaints(row.decision)] == [complaint]
     assert counter_notices.answering(again(other)) is None
     with pytest.raises(Forbidden):
         court_actions.tell_of_action(row, again(other), **ACTION)
@@ -103,9 +112,10 @@ def test_nobody_swears_with_their_address_against_a_notice_that_nobody_swore(
 
 def test_what_was_forwarded_is_not_shown_once_it_was_taken_back(complaint: Notice, alice: User, rita: User) -> None:
     row = forwarded(hidden(complaint.case, rita), alice)
-    assert counter_notices.shown_to_complainant(row)["address"] == WORDS["address"]
+    proves(complaint)
+    assert counter_notices.shown_to_complainant(row, again(complaint))["address"] == WORDS["address"]
     counter_notices.withdraw(row)
-    assert counter_notices.shown_to_complainant(row) == {}
+    assert counter_notices.shown_to_complainant(row, again(complaint)) == {}
 
 
 @pytest.mark.parametrize(
@@ -142,6 +152,133 @@ def test_an_action_is_sworn_told_to_the_uploader_and_lifted_by_a_lead_who_finds_
     with pytest.raises(Conflict, match="found none"):
         court_actions.tell_of_action(row, again(complaint), **ACTION)
     assert not [*reconciliation_notices.notices()]
+
+
+# --- Who lies twice more -------------------------------------------------------------------------------------------
+
+
+def lies(asset: Asset, file_notice: FileNotice) -> Notice:
+    """A sworn, complete notice of somebody who need not exist."""
+    said = {**US, "details": {"work": "x"}, "name": "Q", "email": "nobody@nowhere.example"}
+    return file_notice(asset, as_depicted=False, **said)[0]
+
+
+def test_an_oath_of_nobody_opens_no_address_and_the_days_run_all_the_same(
+    asset: Asset, complaint: Notice, file_notice: FileNotice, alice: User, rita: User
+) -> None:
+    fake = lies(asset, file_notice)
+    row = forwarded(hidden(again(complaint).case, rita), alice)
+    assert counter_notices.known_complaints(row.decision) == 0
+    for notice in (fake, complaint):
+        assert counter_notices.answering(again(notice)) == row and row.earliest_restore
+        assert counter_notices.shown_to_complainant(row, again(notice)) == {}
+    letter = next(each for each in mail.outbox if each.to == ["dana@example.org"] and "counter-notice" in each.subject)
+    assert "/notice/address/" in letter.body, "the letter brings the link that opens it"
+    proves(complaint)
+    assert counter_notices.shown_to_complainant(row, again(complaint))["address"] == WORDS["address"]
+    assert counter_notices.shown_to_complainant(row, again(fake)) == {}
+    assert counter_notices.known_complaints(row.decision) == 1
+
+
+def test_who_swears_after_the_decision_is_given_nothing_although_the_case_opens_again(
+    asset: Asset, complaint: Notice, file_notice: FileNotice, alice: User, rita: User, ravi: User
+) -> None:
+    decision = hidden(complaint.case, rita)
+    row = forwarded(decision, alice)
+    theirs = appeals.file_appeal(decision, notice=again(complaint), grounds="Hidden is not enough for me.")
+    appeals.decide_appeal(theirs, ravi, outcome="overturn", reasons="It has to be looked at again.")
+    late = lies(asset, file_notice)
+    assert late.case_id == complaint.case_id
+    proves(late)
+    assert counter_notices.answering(again(late)) is None
+    assert counter_notices.shown_to_complainant(row, again(late)) == {}
+    with pytest.raises(Forbidden):
+        court_actions.tell_of_action(row, again(late), **ACTION)
+
+
+def test_one_lie_about_a_court_does_not_burn_the_true_action(
+    asset: Asset, complaint: Notice, file_notice: FileNotice, alice: User, rita: User, ravi: User
+) -> None:
+    fake = lies(asset, file_notice)
+    row = forwarded(hidden(again(complaint).case, rita), alice)
+    court_actions.tell_of_action(row, again(fake), court="Nowhere", reference="0:00-cv-0", sworn=["dmca.action"])
+    court_actions.tell_of_action(again_row(row), again(complaint), **ACTION)
+    row = again_row(row)
+    assert court_actions.actions_told(row) == [("N.D. Cal.", "3:26-cv-01234"), ("Nowhere", "0:00-cv-0")]
+    with pytest.raises(Problem) as refusal:
+        court_actions.lift(row, ravi, "Not on any docket.")
+    assert "notice" in refusal.value.extra["errors"]  # type: ignore[operator]
+    court_actions.lift(row, ravi, "Not on any docket.", notice=str(fake.pk))
+    row = again_row(row)
+    assert row.state == CounterNotice.State.BLOCKED
+    assert court_actions.actions_told(row) == [("N.D. Cal.", "3:26-cv-01234")]
+    for liar in (fake, complaint):
+        with pytest.raises(Conflict):
+            court_actions.tell_of_action(row, again(liar), **ACTION)
+    assert not [*reconciliation_notices.notices()]
+    court_actions.lift(row, ravi, "It was dismissed.")
+    assert again_row(row).state == CounterNotice.State.FORWARDED
+    assert not [*reconciliation_notices.notices()]
+
+
+def test_a_lie_that_was_lifted_leaves_the_way_open_for_the_true_action(
+    asset: Asset, complaint: Notice, file_notice: FileNotice, alice: User, rita: User, ravi: User
+) -> None:
+    fake = lies(asset, file_notice)
+    row = forwarded(hidden(again(complaint).case, rita), alice)
+    court_actions.tell_of_action(row, again(fake), **ACTION)
+    court_actions.lift(row, ravi, "Not on any docket.")
+    court_actions.tell_of_action(again_row(row), again(complaint), **ACTION)
+    assert again_row(row).state == CounterNotice.State.BLOCKED
+
+
+def again_row(row: CounterNotice) -> CounterNotice:
+    return CounterNotice.objects.select_related("decision__case__asset", "by", "entry").get(pk=row.pk)
+
+
+@pytest.mark.usefixtures("any_date")
+def test_an_action_that_no_lead_found_in_time_keeps_no_work_away(
+    complaint: Notice, alice: User, rita: User, ravi: User
+) -> None:
+    row = forwarded(hidden(complaint.case, rita), alice)
+    court_actions.tell_of_action(row, again(complaint), **ACTION)
+    run()
+    with time_machine.travel(now() + dt.timedelta(days=8), tick=False):
+        mail.outbox.clear()
+        court_actions.lift_unlooked()
+        court_actions.lift_unlooked()
+        run()
+        assert [letter.to for letter in mail.outbox] == [[ravi.email]], "once"
+        assert again_row(row).state == CounterNotice.State.BLOCKED
+    with time_machine.travel(now() + dt.timedelta(days=14, minutes=1), tick=False):
+        court_actions.lift_unlooked()
+    assert again_row(row).state == CounterNotice.State.FORWARDED
+    assert not [*reconciliation_notices.notices()]
+
+
+@pytest.mark.usefixtures("any_date")
+def test_an_action_that_a_lead_found_stays_until_one_lifts_it(
+    complaint: Notice, alice: User, rita: User, ravi: User
+) -> None:
+    row = forwarded(hidden(complaint.case, rita), alice)
+    court_actions.tell_of_action(row, again(complaint), **ACTION)
+    with pytest.raises(Forbidden):
+        court_actions.confirm(row, rita, "On the docket.")
+    court_actions.confirm(row, ravi, "On the docket of that court.")
+    with time_machine.travel(now() + dt.timedelta(days=400), tick=False):
+        court_actions.lift_unlooked()
+    assert again_row(row).state == CounterNotice.State.BLOCKED
+    assert not [*reconciliation_notices.notices()]
+
+
+def test_an_action_whose_teller_was_erased_before_anybody_found_it_ends(
+    complaint: Notice, alice: User, rita: User, ravi: User
+) -> None:
+    row = forwarded(hidden(complaint.case, rita), alice)
+    court_actions.tell_of_action(row, again(complaint), **ACTION)
+    data_rights.erase(again(complaint).filer)
+    court_actions.lift_unlooked()
+    assert again_row(row).state == CounterNotice.State.FORWARDED
 
 
 # --- Additions -----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from core.problems import Conflict, Forbidden
 from policy import authority
 from policy.audits import reconciliation, reconciliation_notices
 from policy.desk import cases
-from policy.filing import notice_ends
+from policy.filing import notice_ends, notices
 from policy.models import Case, Notice, Recusal
 from provenance.models import Asset
 from tests.conftest import _person
@@ -67,3 +67,18 @@ def test_who_called_it_unfounded_does_not_judge_the_contest(
     with pytest.raises(Conflict):
         notice_ends.contest(stale, GROUNDS)
     assert _fresh(notice).state == Notice.State.UNFOUNDED
+
+
+def test_contesting_an_incomplete_notice_takes_nobody_her_48_hours(
+    asset: Asset, file_notice: FileNotice, rita: User
+) -> None:
+    said = {"category": "ncii", "jurisdiction": "US", "email": "", "sworn": ()}
+    notice, _ = file_notice(asset, **said)
+    notice_ends.contest(_fresh(_unfounded(notice, rita)), GROUNDS)
+    heard = _fresh(notice)
+    assert (heard.state, heard.missing) == ("incomplete", ["email", "sworn:tida.not_consensual"])
+    assert heard.clocks.filter(purpose="ask", state="running").exists()
+    assert not [*reconciliation_notices.notices()]
+    notices.complete_notice(heard, email="dana@example.org", sworn=["tida.not_consensual"])
+    assert _fresh(notice).state == "valid"
+    assert notice.clocks.filter(rule_id="us.tida.223a", state="running").exists()

@@ -100,7 +100,7 @@ def test_i17_it_comes_back_on_business_day_ten_and_not_a_second_before(
 
 
 def test_an_action_in_court_told_in_time_keeps_it_away(
-    decision: Decision, complaint: Notice, alice: User, asset: Asset, clock: Any
+    decision: Decision, complaint: Notice, alice: User, ravi: User, asset: Asset, clock: Any
 ) -> None:
     row = sworn(decision, alice)
     complaint = Notice.objects.select_related("case", "filer").get()
@@ -108,6 +108,7 @@ def test_an_action_in_court_told_in_time_keeps_it_away(
     assert found == row
     court_actions.tell_of_action(found, complaint, **ACTION)
     assert notices.contents(complaint)["action_reference"] == "3:26-cv-01234"
+    court_actions.confirm(row, ravi, "On the docket of that court.")
     clock.move_to(_at(LATEST))
     tasks.strike()
     row.refresh_from_db()

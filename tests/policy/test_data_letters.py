@@ -14,7 +14,7 @@ from ledger import vault
 from policy.audits import reconciliation_rights
 from policy.consents import consent
 from policy.models import DataRequest, DeclaredConflict, Person
-from policy.rights import data_letters, data_requests, data_rights
+from policy.rights import data_answers, data_letters, data_requests, data_rights, people
 from policy.rights.data_requests import Kind, State
 from policy.tasks import MINUTE
 from provenance.models import Asset
@@ -153,6 +153,60 @@ def test_after_three_days_an_erasure_by_letter_is_carried_out(
     with time_machine.travel(request.created_at + dt.timedelta(hours=73), tick=False):
         data_rights.carry_out(request, olga)
     assert not vault.has_key(dana.actor)
+
+
+# --- In haste (N6) -------------------------------------------------------------------------------------------------
+
+
+def taken(dana: Person, kind: str, ravi: User, olga: User, text: str = "", how: str = "letter") -> DataRequest:
+    """Written down and proved by Ravi, in the hands of Olga."""
+    request = data_letters.receive(ravi, dana, kind, text=text)
+    data_letters.proved(request, ravi, how)
+    data_requests.take(request, olga)
+    return request
+
+
+def test_n6_nothing_is_handed_out_and_no_address_changed_before_dana_had_time_to_stop_it(
+    dana: Person, ravi: User, olga: User, any_date: None
+) -> None:
+    moved = taken(dana, Kind.RECTIFY, ravi, olga, "My address is another one now.")
+    with pytest.raises(Conflict, match="until then"):
+        data_answers.correct(moved, olga, contact="mallory@evil.example")
+    package = taken(dana, Kind.ACCESS, ravi, olga)
+    with pytest.raises(Conflict, match="until then"):
+        data_rights.hand_out(package, olga)
+    assert people.name_and_contact(dana)[1] == "dana@example.org"
+    with time_machine.travel(moved.created_at + dt.timedelta(hours=73), tick=False):
+        data_answers.correct(moved, olga, contact="dana@example.com")
+        assert data_rights.hand_out(package, olga)["fields"]
+
+
+def test_n6_for_thirty_days_the_old_address_is_told_too_and_a_code_to_the_new_one_proves_nothing(
+    dana: Person, ravi: User, olga: User, settle: Settle, mailoutbox: list[Any], any_date: None
+) -> None:
+    for later, address in ((73, "mallory@evil.example"), (2 * 73, "mallory2@evil.example")):
+        moved = taken(dana, Kind.RECTIFY, ravi, olga, "My address is another one now.")
+        with time_machine.travel(moved.created_at + dt.timedelta(hours=later), tick=False):
+            data_answers.correct(moved, olga, contact=address)
+    settle()
+    mailoutbox.clear()
+    with time_machine.travel(now() + dt.timedelta(days=8), tick=False):
+        request = data_letters.receive(ravi, dana, Kind.ERASE)
+        settle()
+        told = [mail.to[0] for mail in mailoutbox if "in your name" in mail.subject]
+        assert told == ["mallory2@evil.example", "dana@example.org", "mallory@evil.example"]
+        with pytest.raises(Problem) as refused:
+            data_letters.proved(request, ravi, "code")
+        assert "proves nothing" in str(refused.value.extra["errors"])
+        data_letters.proved(request, ravi, "in_person")
+    with time_machine.travel(now() + dt.timedelta(days=45), tick=False):
+        dana.refresh_from_db()
+        assert data_requests.addresses_of(dana) == ["mallory2@evil.example"]
+
+
+def test_what_dana_corrects_herself_is_told_at_the_new_address_alone(dana: Person) -> None:
+    data_answers.correct_own(dana, name="Dana Hill", contact="dana@example.com")
+    assert data_requests.addresses_of(dana) == ["dana@example.com"]
 
 
 # --- A proof that does not come ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from policy.filing import flags, notice_ends
 from policy.law import rules
 from policy.models import Action, Case, Clock, Decision, Flag, Notice, StatementOfReasons
 from provenance.models import Asset
-from tests.policy.conftest import REASONS, TERMS, FileNotice
+from tests.policy.conftest import REASONS, TERMS, FileNotice, about_of
 
 pytestmark = pytest.mark.django_db
 
@@ -215,7 +215,7 @@ def test_the_leaf_of_a_decision_holds_no_free_text_and_no_person(case: Case, rit
     decision = decisions.decide(case, rita, outcome="hide", **TERMS)
     assert decision.entry is not None
     leaf = bytes(decision.entry.leaf).decode()
-    assert "office.terms.consent" in leaf
+    assert "office.terms.consent" not in leaf and about_of("decision:made")["rules"] == ["office.terms.consent"]
     assert REASONS["facts_text"] not in leaf
     assert str(rita.pk) not in leaf
 

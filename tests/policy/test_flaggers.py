@@ -91,6 +91,43 @@ def test_an_item_that_was_sent_before_is_not_filed_again(
     assert api(bob).post(BULK, {"items": [item(asset)]}).data["pin"] is None
 
 
+def test_who_filed_opens_their_notices_without_the_pin_of_a_lost_answer(
+    api: Api, bob: User, mallory: User, flagger: TrustedFlagger, asset: Asset, rita: User
+) -> None:
+    number = api(bob).post(BULK, {"items": [item(asset)]}).data["results"][0]["number"]
+    decision = decisions.decide(cases.assign(Case.objects.get(), rita), rita, outcome="no_action", **TERMS)
+    for stranger in (api(mallory), api()):
+        assert stranger.get(f"/api/v1/notices/{number}").status_code == 404
+    assert api(bob).get(f"/api/v1/notices/{number}").data["state"] == "answered"
+    assert api(bob).get(f"/api/v1/notices/{number}", headers={"Assay-Pin": "00000000"}).status_code == 404
+    asked = {"notice": number, "grounds": "The offer is still there and nobody delivers anything."}
+    assert api(bob).post(f"/api/v1/decisions/{decision.pk}/appeals", asked).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("other", "category"),
+    [
+        ({"kind": "privacy", "category": "fraud"}, "privacy"),
+        ({"kind": "order", "category": "fraud"}, "authority_order"),
+    ],
+)
+def test_another_kind_of_notice_does_not_go_first_by_naming_the_area(
+    api: Api, bob: User, flagger: TrustedFlagger, asset: Asset, other: dict[str, str], category: str
+) -> None:
+    (told,) = api(bob).post(BULK, {"items": [item(asset, **other)]}).data["results"]
+    assert (told["trusted"], Notice.objects.get().category) == (False, category)
+    assert "another kind" in told["ordinary_because"]
+
+
+def test_a_suspended_designation_files_nothing_in_bulk(
+    api: Api, bob: User, ravi: User, flagger: TrustedFlagger, asset: Asset
+) -> None:
+    flaggers.change(flagger, "suspended", by=ravi)
+    refused = api(bob).post(BULK, {"items": [item(asset)] * 40})
+    assert (refused.status_code, refused.json()["code"]) == (403, "flagger.suspended")
+    assert not Notice.objects.exists()
+
+
 @pytest.mark.parametrize("items", [[], "all", None, [{}] * 501])
 def test_a_bulk_call_of_the_wrong_shape_files_nothing(api: Api, bob: User, flagger: TrustedFlagger, items: Any) -> None:
     assert api(bob).post(BULK, {"items": items}).status_code == 400

@@ -210,8 +210,8 @@ def struck(make_asset: MakeAsset, alice: User, rita: User, file_notice: FileNoti
     made: list[Decision] = []
 
     def hide() -> Decision:
-        notice, _ = file_notice(make_asset(alice, f"Harbour {len(made)}"), category="impersonation")
-        law = {"ground": "illegal", "rule_ids": ["eu.dsa.16.2.fields", "office.terms.consent"], **REASONS}
+        notice, _ = file_notice(make_asset(alice, f"Harbour {len(made)}"), category="ncii", jurisdiction="US")
+        law = {"ground": "illegal", "rule_ids": ["us.tida.223a", "office.terms.consent"], **REASONS}
         made.append(decisions.decide(cases.assign(notice.case, rita), rita, outcome="hide", **law))
         return made[-1]
 

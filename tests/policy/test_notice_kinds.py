@@ -20,7 +20,7 @@ from policy.law import clocks
 from policy.models import Case, Clock, Flag, Misuse, Notice
 from policy.rights import people
 from provenance.models import Asset
-from tests.policy.conftest import TERMS, FileNotice, leaf_of
+from tests.policy.conftest import TERMS, FileNotice, about_of, leaf_of
 
 pytestmark = pytest.mark.django_db
 WRONG: dict[str, Any] = {
@@ -240,7 +240,7 @@ def test_that_nobody_answered_in_time_is_in_the_log(asset: Asset, file_notice: F
         clocks.lapse()
         clocks.lapse()
     said = leaf_of("clock:lapsed")["facts"]
-    assert (said["clock"], said["purpose"], said["rule"]) == (str(asked.pk), "ask", asked.rule_id)
+    assert (said["clock"], said["purpose"], about_of("clock:lapsed")["rule"]) == (str(asked.pk), "ask", asked.rule_id)
     asked.refresh_from_db()
     assert asked.state == Clock.State.VOID
 

@@ -25,7 +25,7 @@ from provenance.registration import register_hash
 from tests.policy.conftest import REASONS, TERMS, FileNotice, MakeAsset, agreed
 
 pytestmark = pytest.mark.django_db
-LAW: dict[str, Any] = {"ground": "illegal", "rule_ids": ["eu.dsa.16.2.fields", "office.terms.consent"], **REASONS}
+LAW: dict[str, Any] = {"ground": "illegal", "rule_ids": ["us.tida.223a", "office.terms.consent"], **REASONS}
 ROUGHLY_A_YEAR = dt.timedelta(days=400)
 
 
@@ -287,9 +287,9 @@ def test_a_lead_reviewer_suspends_and_a_reviewer_does_not(alice: User, rita: Use
 
 
 def test_a_grave_decision_by_law_is_a_strike_and_an_undone_one_is_none(
-    case: Case, rita: User, ravi: User, alice: User
+    intimate: Case, rita: User, ravi: User, alice: User
 ) -> None:
-    decision = decisions.decide(case, rita, outcome="hide", **LAW)
+    decision = decisions.decide(intimate, rita, outcome="hide", **LAW)
     (strike,) = suspensions.strikes(alice)
     assert strike.decision == decision
     with transaction.atomic():
@@ -303,10 +303,10 @@ def test_a_grave_decision_by_law_is_a_strike_and_an_undone_one_is_none(
 
 
 def test_i4_everything_that_one_decision_did_goes_back(
-    case: Case, rita: User, ravi: User, asset: Asset, alice: User
+    intimate: Case, rita: User, ravi: User, asset: Asset, alice: User
 ) -> None:
     Fingerprint.objects.create(asset=asset, algorithm="dhash-64", value=bytes(8))
-    decision = agreed(case, rita, ravi, outcome="remove", also=["hash_block", "suspend"], **LAW)
+    decision = agreed(intimate, rita, ravi, outcome="remove", also=["hash_block", "suspend"], **LAW)
     kinds = sorted(decision.actions.values_list("kind", flat=True))
     assert kinds == ["hash_blocked", "hidden", "purge", "strike", "suspended"]
     assert len(decisions.unreversed(decision)) == 8
@@ -319,7 +319,7 @@ def test_i4_everything_that_one_decision_did_goes_back(
     assert not hashlist.blocked(asset.original_sha256)
     assert Suspension.objects.get().state == Suspension.State.LIFTED
     assert suspensions.strikes(alice) == []
-    assert set(case.flags.values_list("state", flat=True)) == {"cleared"}
+    assert set(intimate.flags.values_list("state", flat=True)) == {"cleared"}
     assert Notice.objects.get().outcome == Notice.Outcome.DECLINED
     assert decisions.unreversed(decision) == []
     assert Case.objects.get().state == Case.State.CLOSED
@@ -356,9 +356,9 @@ def test_what_another_decision_demands_stays_when_one_is_undone(
     assert (asset.restriction, asset.hidden_in) == ("", ["DK"])
 
 
-def test_a_decision_runs_out_by_itself(case: Case, rita: User, asset: Asset) -> None:
+def test_a_decision_runs_out_by_itself(intimate: Case, rita: User, asset: Asset) -> None:
     until = dt.datetime.now(dt.UTC) + dt.timedelta(days=3)
-    decision = decisions.decide(case, rita, outcome="hide", ends_at=until, **LAW)
+    decision = decisions.decide(intimate, rita, outcome="hide", ends_at=until, **LAW)
     assert decisions.expire() == 0
     with time_machine.travel(until + dt.timedelta(minutes=1), tick=False):
         assert decisions.expire() == 1

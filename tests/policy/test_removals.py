@@ -26,7 +26,7 @@ from tests.conftest import _person
 from tests.policy.conftest import REASONS, TERMS, FileNotice, MakeAsset, agreed
 
 pytestmark = pytest.mark.django_db
-LAW: dict[str, Any] = {"ground": "illegal", "rule_ids": ["eu.dsa.16.2.fields", "office.terms.consent"], **REASONS}
+LAW: dict[str, Any] = {"ground": "illegal", "rule_ids": ["us.tida.223a", "office.terms.consent"], **REASONS}
 ROUGHLY_A_YEAR = dt.timedelta(days=400)
 
 
@@ -247,12 +247,12 @@ def test_i4_a_removal_that_is_overturned_deletes_nothing(case: Case, rita: User,
 
 @pytest.mark.parametrize("filed_after", [29, 31])
 def test_i4_what_ran_out_can_be_appealed_and_is_undone_whole(
-    case: Case, rita: User, ravi: User, alice: User, filed_after: int
+    intimate: Case, rita: User, ravi: User, alice: User, filed_after: int
 ) -> None:
     """The six months that the statement promises do not end with the measure (DSA 20(1)), nor does its strike."""
     begun = dt.datetime.now(dt.UTC)
     until = begun + dt.timedelta(days=30)
-    decision = decisions.decide(case, rita, outcome="hide", ends_at=until, **LAW)
+    decision = decisions.decide(intimate, rita, outcome="hide", ends_at=until, **LAW)
     with time_machine.travel(begun + dt.timedelta(days=filed_after), tick=False) as clock:
         strike()
         appeal = appeals.file_appeal(decision, user=alice, grounds="It is my own photograph.")
@@ -264,18 +264,18 @@ def test_i4_what_ran_out_can_be_appealed_and_is_undone_whole(
         appeals.decide_appeal(fresh, ravi, outcome="overturn", reasons="The owner showed the negatives of the work.")
     decision.refresh_from_db()
     assert (decision.state, suspensions.strikes(alice)) == (Decision.State.REVERSED, [])
-    assert set(case.flags.values_list("state", flat=True)) == {"cleared"}
+    assert set(intimate.flags.values_list("state", flat=True)) == {"cleared"}
     assert Notice.objects.get().outcome == Notice.Outcome.DECLINED
     assert decisions.unreversed(decision) == []
     assert not disagreements()
 
 
 def test_what_ran_out_makes_way_for_a_later_decision_with_its_strike(
-    case: Case, rita: User, ravi: User, alice: User, lena: User
+    intimate: Case, rita: User, ravi: User, alice: User, lena: User
 ) -> None:
     """Dana appeals what ran out, and the third person finds nothing wrong: nothing counts against Alice any more."""
     begun = dt.datetime.now(dt.UTC)
-    decision = decisions.decide(case, rita, outcome="hide", ends_at=begun + dt.timedelta(days=30), **LAW)
+    decision = decisions.decide(intimate, rita, outcome="hide", ends_at=begun + dt.timedelta(days=30), **LAW)
     with time_machine.travel(begun + dt.timedelta(days=31), tick=False):
         decisions.expire()
         decision.refresh_from_db()
@@ -288,11 +288,11 @@ def test_what_ran_out_makes_way_for_a_later_decision_with_its_strike(
 
 
 def test_who_uploaded_is_counted_again_when_a_decision_makes_way(
-    case: Case, rita: User, ravi: User, alice: User, monkeypatch: pytest.MonkeyPatch
+    intimate: Case, rita: User, ravi: User, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     least = misuse.Threshold(dt.datetime(2020, 1, 1, tzinfo=dt.UTC), 1, 1, "office.terms.misuse")
     monkeypatch.setattr(misuse, "threshold", lambda: least)
-    decision = decisions.decide(case, rita, outcome="hide", **LAW)
+    decision = decisions.decide(intimate, rita, outcome="hide", **LAW)
     assert Misuse.objects.get().factors["absolute"] == 1
     appeal = appeals.file_appeal(decision, user=alice, grounds="It is my own photograph.")
     said = {"outcome": "label", **TERMS}

@@ -24,7 +24,7 @@ from policy.models import Clock, PackApproval, PackVersion
 from policy.rulebook import conditions, facts, packs
 from provenance.models import Asset
 from tests.conftest import _person
-from tests.policy.conftest import REASONS, TERMS, FileNotice, leaf_of
+from tests.policy.conftest import REASONS, TERMS, FileNotice, about_of, leaf_of
 from tests.policy.rule_texts import decide_clock, office, person, published, without
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +88,7 @@ def test_i1_a_decision_cites_the_rule_that_its_case_runs_under(
             "pack": old.pack,
         }
     ]
-    assert leaf_of("decision:made")["facts"]["rule_packs"] == [old.pack]
+    assert about_of("decision:made")["rule_packs"] == [old.pack]
 
 
 def test_i18_a_held_decision_needs_the_second_person_that_its_own_pack_asked_for(

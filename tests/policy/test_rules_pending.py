@@ -14,7 +14,7 @@ from core.ids import uuid7
 from policy.law import clocks, rules
 from policy.models import Clock
 from provenance.models import Asset
-from tests.policy.conftest import FileNotice, leaf_of
+from tests.policy.conftest import FileNotice, about_of
 from tests.policy.rule_texts import decide_clock, person, published, reaching
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("any_date")]
@@ -71,7 +71,7 @@ def test_i13_new_law_reaches_a_running_clock_only_when_it_says_so(
         # Counted from the day on which the law began, not from before it was there.
         assert new.due_at == dt.datetime.combine(day + dt.timedelta(days=3), dt.time(), dt.UTC)
         assert "reaches pending matters" in new.trace[-1]
-        assert leaf_of("clock:replaced")["facts"]["new_rule"] == "office.terms.review2"
+        assert about_of("clock:replaced")["new_rule"] == "office.terms.review2"
         notice.case.refresh_from_db()
         assert notice.case.next_rule_id == "office.terms.review2"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
@@ -15,6 +15,7 @@ from core.problems import Conflict, Forbidden, NotFound, Problem
 from ledger.models import Entry
 from policy.deciding import decisions, plain_texts, statements, tdb, tdb_export
 from policy.desk import cases
+from policy.hooks import tdb_client
 from policy.models import Case, Decision, Notice, StatementOfReasons
 from provenance.models import Asset
 from tests.policy.conftest import REASONS, TERMS, FileNotice, MakeAsset, leaf_of
@@ -222,8 +223,8 @@ def test_many_records_are_checked_with_as_many_queries_as_one(
             notice, _ = file_notice(make_asset(alice, f"{call_of}, {title}"), email=f"{call_of}{title}@example.org")
             decisions.decide(cases.assign(notice.case, rita), rita, outcome="hide", **TERMS)
         with CaptureQueriesContext(connection) as queries:
-            (call,) = tdb_export.calls(tdb_export.statements(), ravi)
-        assert len(call["statements"]) == n
+            ((call, refused),) = tdb_export.calls(tdb_export.statements(), ravi)
+        assert (len(call["statements"]), refused) == (n, {})
         asked.append(len(queries))
     assert asked[1] == asked[2]
 
@@ -233,11 +234,88 @@ def test_a_name_that_became_known_since_keeps_a_statement_in(case: Case, rita: U
     said = {**TERMS, "facts_text": "The notice about Rotterdam Harbour describes the work exactly."}
     decisions.decide(case, rita, outcome="hide", **said)
     User.objects.filter(pk=alice.pk).update(name="Rotterdam Harbour")
-    with pytest.raises(Problem) as refused:
-        list(tdb_export.calls(tdb_export.statements(), ravi))
-    (errors,) = refused.value.extra["errors"].values()  # type: ignore[attr-defined]
-    assert list(errors) == ["decision_facts"]
+    ((call, refused),) = tdb_export.calls(tdb_export.statements(), ravi)
+    assert call == {"statements": []}
+    assert [list(errors) for errors in refused.values()] == [["decision_facts"]]
+    with pytest.raises(Problem):
+        tdb_export.of_decision(Decision.objects.get(), ravi)
     assert not StatementOfReasons.objects.exclude(exported_at=None).exists()
+
+
+@pytest.mark.django_db
+def test_one_refused_record_is_listed_and_does_not_hold_back_the_others(
+    make_asset: MakeAsset,
+    alice: User,
+    file_notice: FileNotice,
+    rita: User,
+    ravi: User,
+    api: Any,
+    tmp_path: Path,
+    capsys: Any,
+) -> None:
+    fit = []
+    for n, facts in enumerate(("Rotterdam Harbour is what the work shows.", REASONS["facts_text"])):
+        notice, _ = file_notice(make_asset(alice, f"Work {n}"), email=f"a{n}@example.org")
+        decision = decisions.decide(
+            cases.assign(notice.case, rita), rita, outcome="hide", **{**TERMS, "facts_text": facts}
+        )
+        fit.append(decision.statements.get(recipient="uploader"))
+    User.objects.filter(pk=alice.pk).update(name="Rotterdam Harbour")
+    refused, other = fit
+    answer = api(ravi).post("/api/v1/dsa-statements").data
+    assert [record["puid"] for record in answer["statements"]] == [other.puid]
+    assert list(answer["refused"]) == [refused.puid]
+    call_command("statements", "export", "--by", ravi.email, "--out", str(tmp_path / "calls"))
+    assert f"refused {refused.puid}" in capsys.readouterr().out
+    assert list((tmp_path / "calls").iterdir()) == []
+    assert list(tdb_export.statements()) == [refused]
+    assert leaf_of("statement:exported")["facts"]["statements"] == 1
+
+
+@pytest.mark.django_db
+def test_a_statement_is_exported_once_and_again_only_by_name(
+    case: Case, rita: User, ravi: User, tmp_path: Path
+) -> None:
+    decision = decisions.decide(case, rita, outcome="hide", **TERMS)
+    first = tdb_export.calls(tdb_export.statements(), ravi)
+    second = tdb_export.calls(tdb_export.statements(), ravi)
+    ((call, _),) = first
+    assert len(call["statements"]) == 1
+    assert list(second) == []
+    with pytest.raises(Conflict):
+        tdb_export.of_decision(decision, ravi)
+    with pytest.raises(Conflict):
+        tdb_export.of_decision(decision, ravi, again="assay-another")
+    number = str(decision.statements.get(recipient="uploader").puid)
+    assert tdb_export.of_decision(decision, ravi, again=number)["puid"] == number
+    call_command("statements", "export", "--by", ravi.email, "--out", str(tmp_path / "calls"), "--again", number)
+    assert len(list((tmp_path / "calls").iterdir())) == 1
+    assert Entry.objects.filter(type="statement:exported").count() == 3
+
+
+@pytest.mark.django_db
+def test_of_two_who_read_the_same_rows_the_second_exports_nothing(case: Case, rita: User, ravi: User) -> None:
+    decisions.decide(case, rita, outcome="hide", **TERMS)
+    rows = list(tdb_export.statements())
+    assert list(tdb_export.calls(tdb_export.statements(), ravi))
+    with pytest.raises(Conflict), transaction.atomic():
+        tdb_export._record(rows, {"statements": [rows[0].tdb]}, ravi)
+    assert Entry.objects.filter(type="statement:exported").count() == 1
+
+
+@pytest.mark.django_db
+def test_nobody_exports_the_record_about_a_case_of_their_own(
+    case: Case, asset: Asset, rita: User, ravi: User, olga: User
+) -> None:
+    decision = decisions.decide(case, rita, outcome="hide", **TERMS)
+    Asset.objects.filter(pk=asset.pk).update(owner=ravi)
+    for verb in (tdb_export.read, tdb_export.of_decision):
+        with pytest.raises(Forbidden, match="This work is yours"):
+            verb(decision, ravi)
+    assert list(tdb_export.calls(tdb_export.statements(), ravi)) == []
+    assert tdb_client.submit(ravi).rehearsed == []
+    assert len(tdb_client.submit(olga).rehearsed) == 1
+    assert tdb_export.of_decision(decision, olga)
 
 
 @pytest.mark.django_db
@@ -256,12 +334,12 @@ def test_the_command_writes_files_of_calls(case: Case, rita: User, ravi: User, t
     (record,) = json.loads(path.read_text())["statements"]
     assert tdb.problems(record) == {}
     with pytest.raises(CommandError, match="name an empty folder"):
-        call_command("statements", *options, "--again")
+        call_command("statements", *options)
     empty = tmp_path / "empty"
     call_command("statements", *options[:4], str(empty), *options[5:])
     assert list(empty.iterdir()) == [], "nothing is left"
     with pytest.raises(CommandError, match="lead reviewers and operators"):
-        call_command("statements", "export", "--by", rita.email, "--out", str(tmp_path / "other"), "--again")
+        call_command("statements", "export", "--by", rita.email, "--out", str(tmp_path / "other"))
 
 
 # --- In everybody's language -----------------------------------------------------------------------------------------

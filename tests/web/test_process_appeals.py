@@ -235,7 +235,8 @@ def test_dana_appeals_by_number_and_pin_and_reads_that_it_was_undone(
 
 
 def test_the_person_shown_appeals_through_their_link(rita: User, alice: User, work: Asset, case: Case) -> None:
-    _, link = consent.ask_consent(work, alice, name="Dana Hill", contact="", purposes=["publish"])
+    said = {"name": "Dana Hill", "contact": "dana@example.org", "purposes": ["publish"]}
+    _, link = consent.ask_consent(work, alice, **said)  # type: ignore[arg-type]
     decision = stage.decide(case, rita)
     dana = Person.objects.get(depictions__asset=work)
     assert decision.statements.get(recipient="depicted").person == dana

@@ -94,6 +94,7 @@ def test_i9_dana_withdraws_her_digests_too_and_who_knows_only_the_link_does_not(
     [entry] = hashlist.submit(notice, [("sha256", "a" * 64)])
     hers, alices = stage.browser(), stage.browser()
     hers.post(f"{link}answer/", {"answer": "yes", "purposes": ["publish"]})
+    hers.post(f"{link}pin/", {"pin": stage.mailed_pin()})
     withdrawal = {"answer": "withdraw", "digests_of": notice.number}
     assert notice.number not in alices.get(link).content.decode()
     alices.post(f"{link}answer/", withdrawal)
@@ -139,7 +140,8 @@ def test_dana_stops_it_for_now_and_says_that_it_was_somebody_else(link: str) -> 
 def test_a_guardian_reads_german_and_says_that_they_may_answer(alice: User, work: Asset) -> None:
     said = {
         "name": "Dana Hill", "contact": "", "purposes": ["publish"], "language": "de",
-        "capacity": "guardian", "proxy_name": "Gina Hill", "valid_to": "2060-05-03",
+        "capacity": "guardian", "proxy_name": "Gina Hill", "proxy_contact": "gina@example.org",
+        "valid_to": "2060-05-03",
     }  # fmt: skip
     browser = stage.browser(alice)
     browser.post(f"/studio/{work.pk}/consent/", said)

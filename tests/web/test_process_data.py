@@ -23,8 +23,9 @@ from policy.desk import cases
 from policy.filing import notices
 from policy.models import Breach, Case, Consent, DataRequest, Hold, Notice, Person
 from policy.redress import appeals
-from policy.rights import data_requests, data_rights, holds, people
+from policy.rights import data_letters, data_requests, data_rights, holds, people
 from provenance.models import Asset
+from tests.policy.bundles import taken
 from tests.web import stage
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +76,8 @@ def test_everything_is_a_zip_that_opens_without_us_and_without_scripts(
 
 
 def test_who_was_asked_for_consent_takes_the_receipts_along(work: Asset, alice: User) -> None:
-    asked, link = consent.ask_consent(work, alice, name="Dana Hill", contact="", purposes=["publish"])
+    said: dict[str, Any] = {"name": "Dana Hill", "contact": "dana@example.org", "purposes": ["publish"]}
+    asked, link = consent.ask_consent(work, alice, **said)
     answer = stage.answered(link).post(f"/my-data{link}", {"do": "package"})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert f"receipts/consent-{asked.pk}.json" in archive.namelist()
@@ -177,7 +179,7 @@ def test_a_refusal_tells_its_ground_and_where_to_complain(dana: Any, olga: User)
 
 
 def test_a_letter_is_written_down_proved_and_answered_with_the_package(
-    filed: tuple[Notice, str], olga: User, ravi: User, alice: User
+    filed: tuple[Notice, str], olga: User, ravi: User, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = stage.browser(olga)
     assert desk.post("/operations/data/", {"whose": "nobody", "kind": "access"}).status_code == 422
@@ -186,6 +188,8 @@ def test_a_letter_is_written_down_proved_and_answered_with_the_package(
     assert desk.post(address, {"do": "proved", "how": "a feeling"}).status_code == 422
     stage.browser(ravi).post(address, {"do": "proved", "how": "code"})
     desk.post(address, {"do": "take"})
+    assert desk.post(address, {"do": "carry_out"}).status_code == 409, "she has three days to say that it was not she"
+    monkeypatch.setattr(data_letters, "TO_STOP_IT", dt.timedelta(0))
     answer = desk.post(address, {"do": "carry_out"})
     assert answer["Content-Type"] == "application/zip"
     assert desk.post(address, {"do": "carry_out"}).status_code == 409
@@ -323,7 +327,7 @@ def test_the_name_of_who_was_erased_is_on_no_page_in_no_export_and_in_no_value_o
     seen, where = dict.fromkeys(SAID, 0), {}
     look(alice, ravi, greta, olga)
     assert not any(seen.values()), where
-    export = exports.make_export(greta, purpose="Inquiry 12 into deadlines")
+    export = taken(greta, purpose="Inquiry 12 into deadlines")
     with exports.open_export(export, greta) as file, zipfile.ZipFile(io.BytesIO(file.read())) as bundle:
         whole = b"".join(bundle.read(name) for name in bundle.namelist())
     assert not any(said.encode() in whole for said in SAID)

@@ -50,11 +50,14 @@ def test_a_decision_for_two_is_previewed_proposed_and_approved(case: Case, rita:
     own = stage.browser(rita).get(f"/approvals/{held.pk}/").content.decode()
     assert "You proposed this decision, so a second person approves it." in own
     assert "Agree: it takes effect now" not in own
-    assert stage.browser(rita).post(f"/approvals/{held.pk}/approve/").status_code == 403
+    said = {"version": Case.objects.get(pk=case.pk).version}
+    assert stage.browser(rita).post(f"/approvals/{held.pk}/approve/", said).status_code == 403
 
     second = stage.browser(ravi)
     assert "Agree: it takes effect now" in second.get(f"/approvals/{held.pk}/").content.decode()
-    assert second.post(f"/approvals/{held.pk}/approve/")["Location"] == f"/decisions/{held.pk}/"
+    for old in ({}, {"version": said["version"] - 1}, {"version": "²"}):
+        assert second.post(f"/approvals/{held.pk}/approve/", old).status_code == 409, "not what stands on the page"
+    assert second.post(f"/approvals/{held.pk}/approve/", said)["Location"] == f"/decisions/{held.pk}/"
     page = second.get(f"/decisions/{held.pk}/").content.decode()
     assert "purge: planned" in page
     assert "Record for the DSA transparency database" in page
@@ -134,11 +137,13 @@ def test_two_people_over_the_api(api: Api, case: Case, rita: User, ravi: User, b
     made = api(rita).post(f"/api/v1/cases/{case.pk}/decisions", asked, format="json")
     assert (made.status_code, made.data["state"], made.data["held_for"]) == (201, "held", ["office.terms.two_keys"])
     address = f"/api/v1/decisions/{made.data['id']}"
-    assert api(rita).post(f"{address}/approval").status_code == 403
-    assert api(bob).post(f"{address}/approval").status_code == 403
+    agreed = {"version": Case.objects.get(pk=case.pk).version}
+    assert api(rita).post(f"{address}/approval", agreed, format="json").status_code == 403
+    assert api(bob).post(f"{address}/approval", agreed, format="json").status_code == 403
+    assert api(ravi).post(f"{address}/approval", {}, format="json").status_code == 400
     assert api(ravi).post(f"{address}/return", {"reason": "x"}, format="json").status_code == 400
-    assert api(ravi).post(f"{address}/approval").data["state"] == "in_effect"
-    assert api(ravi).post(f"{address}/approval").status_code in (403, 409)
+    assert api(ravi).post(f"{address}/approval", agreed, format="json").data["state"] == "in_effect"
+    assert api(ravi).post(f"{address}/approval", agreed, format="json").status_code in (403, 409)
 
 
 def test_an_interim_measure_is_suggested_over_the_api(api: Api, case: Case, rita: User) -> None:
@@ -154,8 +159,9 @@ def test_records_for_the_transparency_database_over_the_api(api: Api, case: Case
     assert decision.statements.get(recipient="uploader").exported_at is None
     (one,) = api(ravi).post("/api/v1/dsa-statements").data["statements"]
     assert tdb.problems(one) == {}
-    assert api(ravi).post("/api/v1/dsa-statements").data == {"statements": []}
-    assert api(ravi).post(address).data["puid"] == one["puid"]
+    assert api(ravi).post("/api/v1/dsa-statements").data == {"statements": [], "refused": {}}
+    assert api(ravi).post(address).status_code == 409
+    assert api(ravi).post(f"{address}?again={one['puid']}").data["puid"] == one["puid"]
     reads = with_token(ravi, Scope.CASES_READ)
     assert (reads.get(address).status_code, reads.post(address).status_code) == (200, 403)
     assert api(ravi).post("/api/v1/dsa-statements?since=yesterday").status_code == 400

@@ -139,7 +139,7 @@ def test_a_file_is_found_in_the_first_step_and_not_asked_for_again(
     client: Client, facts: dict[str, str], work: Asset, photo: bytes
 ) -> None:
     upload = SimpleUploadedFile("found.jpg", photo, "image/jpeg")
-    page = page_of(client.post("/report/", {**facts, "asset": "", "file": upload, "step": "facts"}))
+    page = page_of(client.post("/report/", {**facts, "age": "no", "asset": "", "file": upload, "step": "facts"}))
     assert fields(page)["asset"] == str(work.pk)
     assert 'type="file"' not in page
 
@@ -360,6 +360,9 @@ def test_the_uploader_swears_and_the_complainant_reads_it_and_goes_to_court(
     _run_jobs()
     assert "It comes back" in page_of(studio.get(address))
     client.post("/notice/", {"number": notice.number, "pin": pin})
+    told = page_of(client.get(f"/notice/{notice.number}/"))
+    assert "4 Elm Street" not in told and "Confirm your address to read it" in told
+    address_proof.prove(address_proof.path(notice).split("/")[-2])
     told = page_of(client.get(f"/notice/{notice.number}/"))
     assert "4 Elm Street" in told and "accept service of process" in told
     assert client.post(f"/notice/{notice.number}/action/", {"court": "N.D. Cal."}).status_code == 422

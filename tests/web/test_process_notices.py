@@ -90,7 +90,7 @@ def test_a_report_shows_number_pin_deadline_rule_and_trace_until_written_down(cl
 
 def test_a_reported_file_is_found_in_the_register_and_not_kept(client: Client, work: Asset, photo: bytes) -> None:
     before = stage.stored_files()
-    answer = report(client, asset="", file=SimpleUploadedFile("found.jpg", photo, "image/jpeg"))
+    answer = report(client, asset="", age="no", file=SimpleUploadedFile("found.jpg", photo, "image/jpeg"))
     assert answer.status_code == 302
     assert Notice.objects.get().asset == work
     assert stage.stored_files() == before
@@ -131,7 +131,7 @@ def test_a_report_on_a_text_is_filed_under_its_hash_by_which_it_may_be_registere
     sha256 = hashlib.sha256(letter).hexdigest()
 
     def reported() -> Asset | None:
-        answer = report(client, asset="", file=SimpleUploadedFile("a.txt", letter, "text/plain"))
+        answer = report(client, asset="", age="no", file=SimpleUploadedFile("a.txt", letter, "text/plain"))
         assert answer.status_code == 302
         return Notice.objects.filter(file_sha256=sha256).latest("created_at").asset
 

@@ -40,7 +40,7 @@ def opened(client: Client, work: Asset) -> tuple[Notice, str]:
 def later(monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
     at = now() + dt.timedelta(minutes=minutes)
     monkeypatch.setattr("web.notices.now", lambda: at)
-    monkeypatch.setattr("web.report.now", lambda: at)
+    monkeypatch.setattr("web.filed.now", lambda: at)
 
 
 # --- Number and PIN ------------------------------------------------------------------------------------------------

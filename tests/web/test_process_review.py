@@ -250,7 +250,7 @@ def test_the_statement_is_read_before_anything_is_decided(rita: User, case: Case
     ("changed", "said"),
     [
         ({"rule_ids": []}, "A decision names at least one rule."),
-        ({"ground": "illegal"}, "The ground is a law: cite its article."),
+        ({"ground": "illegal"}, "The ground is a law: cite its article about works."),
         ({"facts_text": "Write to dana@example.org about it."}, "Leave out e-mail addresses"),
         ({"explanation": "Because."}, "at least 10 characters"),
         ({"outcome": "delete"}, "Select a valid choice."),

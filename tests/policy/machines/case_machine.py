@@ -26,7 +26,7 @@ NUMBER: Final = st.integers(0, 11)
 WHY: Final = "The owner showed the negatives of the work."
 GROUNDS: Final = "The decision is wrong: please look at the work again."
 LAW: Final[dict[str, Any]] = {
-    "ground": "illegal",
+    "ground": "terms",
     "rule_ids": ["eu.dsa.16.2.fields", "office.terms.consent"],
     **REASONS,
 }

@@ -81,13 +81,20 @@ class Stage(RuleBasedStateMachine):
         self.hour.move_to(BEGIN)
         self.seen = invariants.Memory()
         _forget()
-        self.begin()
+        try:
+            self.begin()
+            self._tell()
+        except BaseException:
+            self.teardown()  # hypothesis tears down only what was set up; tests after this one would see its rows
+            raise
+        self.reached["told"] += 1
+
+    def _tell(self) -> None:
         for step in self.story:
             step(self)
             if not self.reached["told"]:
                 self.check()
             self.later()
-        self.reached["told"] += 1
 
     def begin(self) -> None:
         """What is there before the first step."""

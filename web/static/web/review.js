@@ -33,8 +33,10 @@
     box.scrollIntoView({ block: "nearest" });
   };
   const leave = (key) => {
-    if (!at(`[data-key="${key}"]`)) return false;
-    if (!written()) return press(key);
+    const target = at(`[data-key="${key}"]`);
+    if (!target) return false;
+    const carries = Boolean(target.form) && decision?.contains(target.form); // it sends what is written along
+    if (carries || !written()) return press(key);
     say("You have begun to write a decision. This key would lose it: use the button on the page if you mean it.");
     return true;
   };
@@ -114,6 +116,13 @@
     if (!listening() || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     const action = /^[1-8]$/.test(event.key) ? () => choose(Number(event.key)) : actions[event.key];
     if (action && action()) event.preventDefault();
+  });
+
+  // Enter in a field with a button of its own presses that one, although the field belongs to the composer's form.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || !event.target.matches("[data-enter] input")) return;
+    event.preventDefault();
+    event.target.closest("[data-enter]").querySelector("button").click();
   });
 
   // Sound is a step of its own: until it is taken, the player stays mute.
