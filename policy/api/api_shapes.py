@@ -6,7 +6,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ledger import vault
-from ledger.events import EventType
 from policy.deciding import learning
 from policy.filing import notices
 from policy.models import (
@@ -14,7 +13,6 @@ from policy.models import (
     Clock,
     Decision,
     Exemption,
-    Export,
     Notice,
     StatementOfReasons,
 )
@@ -57,15 +55,6 @@ class DecisionRequest(ReplacementRequest):
     version = serializers.IntegerField(
         min_value=0, max_value=1 << 31, help_text="Of the case as it was read; refused if it changed since."
     )
-
-
-class ExportRequest(Shape):
-    since = serializers.DateTimeField(required=False, allow_null=True)
-    until = serializers.DateTimeField(required=False, allow_null=True)
-    types = serializers.ListField(
-        child=serializers.ChoiceField(choices=[(each.value, each.value) for each in EventType]), required=False
-    )
-    purpose = serializers.CharField(min_length=10, max_length=300)
 
 
 # --- What goes out -------------------------------------------------------------------------------------------------
@@ -186,23 +175,3 @@ def _without_filer(notice: Notice, known: vault.Keys) -> dict[str, Any]:
         "missing": notice.missing,
         **{name: said.get(name, "") for name in ("statement", "url_or_text")},
     }
-
-
-class ExportShape(serializers.ModelSerializer[Export]):
-    types = serializers.ListField(child=serializers.CharField())
-
-    class Meta:
-        model = Export
-        fields = [
-            *("id", "since", "until", "types", "purpose", "entries", "tree_size", "sha256", "size", "created_at"),
-        ]
-
-
-class LogEntryShape(Shape):
-    index = serializers.IntegerField()
-    entry = serializers.JSONField(help_text="The leaf.")
-
-
-class LogPageShape(Shape):
-    entries = LogEntryShape(many=True)
-    next_after = serializers.IntegerField(allow_null=True, help_text="`after` of the next page; null at the end.")

@@ -2,7 +2,8 @@
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ledger.events import EventType
@@ -108,14 +109,20 @@ def _viewed(view: MediaView) -> Said:
 
 
 def _raised(flag: Flag) -> Said:
-    return _of_work(EventType.FLAG_RAISED, flag, flag.asset_id, {"origin": flag.origin})
+    return _of_work(EventType.FLAG_RAISED, flag, flag.asset_id, {}, {"origin": flag.origin})
 
 
-def _of_work(kind: EventType, row: Flag | Action, asset: uuid.UUID | None, facts: dict[str, Any]) -> Said:
-    """Which work an entry is about is sealed; in older ones it was the entry's object."""
+def _of_work(
+    kind: EventType,
+    row: Flag | Action,
+    asset: uuid.UUID | None,
+    facts: dict[str, Any],
+    about: Mapping[str, Any] = MappingProxyType({}),
+) -> Said:
+    """Which work an entry is about is sealed, and `about` with it; in older ones they were its object and facts."""
     if row.entry is not None and b'"about":' not in bytes(row.entry.leaf):
-        return Said(kind, f"asset:{asset}" if asset else None, facts)
-    return Said(kind, None, facts, {"about": {"asset": str(asset or "")}})
+        return Said(kind, f"asset:{asset}" if asset else None, {**facts, **about})
+    return Said(kind, None, facts, {"about": {"asset": str(asset or ""), **about}})
 
 
 def _case_states() -> dict[str, str]:
@@ -169,15 +176,17 @@ def _decided(decision: Decision) -> Said:
     facts = {
         "decision": str(decision.pk),
         "outcome": decision.outcome,
-        "ground": decision.ground,
-        "rules": [rule["id"] for rule in decision.rule_refs],
         "automated_detection": decision.automated_detection,
         # What is empty is not in the entries of decisions older than these fields.
-        **{name: value for name in ("also", "territory", "interim") if (value := getattr(decision, name))},
+        **{name: value for name in ("also", "interim") if (value := getattr(decision, name))},
     }
     proposed = decision.state in (Decision.State.HELD, Decision.State.RETURNED, Decision.State.WITHDRAWN)
     kind = EventType.DECISION_PROPOSED if proposed else EventType.DECISION_MADE
-    return Said(kind, f"case:{decision.case_id}", facts)
+    about = {"ground": decision.ground, "rules": [rule["id"] for rule in decision.rule_refs]}
+    about |= {"territory": decision.territory} if decision.territory else {}
+    if decision.entry is not None and b'"ground":' in bytes(decision.entry.leaf):  # older: in the open
+        return Said(kind, f"case:{decision.case_id}", {**facts, **about})
+    return Said(kind, f"case:{decision.case_id}", facts, {"about": about})
 
 
 def _explained(statement: StatementOfReasons) -> Said:

@@ -82,7 +82,7 @@ def _counter_states() -> dict[str, str]:
     for leaf in leaves(*_RECEIVED, *_COUNTER):
         kind, facts = EventType(leaf["type"]), leaf["facts"]
         received = CounterNotice.State.INCOMPLETE if facts.get("missing") else CounterNotice.State.VALID
-        last[facts["counter_notice"]] = received if kind in _RECEIVED else _COUNTER[kind]
+        last[facts["counter_notice"]] = received if kind in _RECEIVED else facts.get("state", _COUNTER[kind])
     return last
 
 

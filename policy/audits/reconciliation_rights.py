@@ -1,11 +1,11 @@
-"""Requests about one's own data, holds, breaches and exports, and what the log says about them."""
+"""Requests about one's own data, holds and breaches, and what the log says about them."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from ledger.events import EventType
 from ledger.reconciliation import Said, compare, leaves, states
-from policy.models import Breach, BreachParty, DataRequest, Export, Hold
+from policy.models import Breach, BreachParty, DataRequest, Hold
 
 _REQUEST = {
     DataRequest.Kind.ACCESS: EventType.DATA_ACCESSED,
@@ -17,7 +17,7 @@ _OLDER = tuple(_REQUEST)
 
 
 def rights() -> Iterator[str]:
-    """Every request, hold, breach and export has its entry, and is in the state that the log left it in."""
+    """Every request, hold and breach has its entry, and is in the state that the log left it in."""
     yield from compare(DataRequest.objects.all(), _requested)
     yield from _request_states()
     yield from _proofs()
@@ -28,7 +28,6 @@ def rights() -> Iterator[str]:
     yield from compare(Breach.objects.all(), _breach)
     yield from _breach_states()
     yield from compare(BreachParty.objects.all(), lambda row: Said(EventType.BREACH_OPENED, f"breach:{row.breach_id}"))
-    yield from compare(Export.objects.all(), _exported)
 
 
 def _requested(request: DataRequest) -> Said:
@@ -83,8 +82,3 @@ def _breach_states() -> Iterator[str]:
         (f"breach:{pk}", state) for pk, state in Breach.objects.order_by("pk").values_list("pk", "state").iterator()
     )
     yield from states("the state of", rows, last, Breach.State.OPEN)
-
-
-def _exported(export: Export) -> Said:
-    facts = {"sha256": export.sha256, "entries": export.entries, "size": export.tree_size, "types": export.types}
-    return Said(EventType.EXPORT_MADE, f"export:{export.pk}", facts)
