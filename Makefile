@@ -62,6 +62,7 @@ lint: $(TEST_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
+	$(BIN)/python manage.py freshness
 
 .PHONY: test
 test: $(TEST_STAMP) ## Everything that proves the product
@@ -69,7 +70,7 @@ test: $(TEST_STAMP) ## Everything that proves the product
 
 .PHONY: bench
 bench: $(BENCH_STAMP) ## Print every figure the documents quote, with the machine they were taken on (30 minutes)
-	@for file in guard ledger provenance provenance_index detection due_process; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
+	@for file in guard ledger export provenance provenance_index detection due_process; do echo "== benchmarks/$$file.py"; $(BIN)/python benchmarks/$$file.py; done
 
 # Flower asks for older versions of what the service uses: an environment of its own, under the data folder.
 FLOWER := $(ASSAY_VAR)/federation/flower
@@ -91,6 +92,10 @@ load: $(TEST_STAMP) ## Ten thousand broken files and changes; a log of a million
 	@ASSAY_LOAD=1 $(BIN)/pytest -q tests/ledger/test_go.py tests/ledger/test_mutations.py
 	@MACHINE_EXAMPLES=50 $(BIN)/pytest -q tests/policy/machines
 	@$(BIN)/python -m tests.ledger.crash_cycles --cycles 100 --database postgresql
+
+.PHONY: verifier
+verifier: $(RUN_STAMP) ## The offline verifier alone, for regulators: dist/assay-verify.pyz and a wheel
+	@$(BIN)/python scripts/build_verifier.py dist
 
 .PHONY: lock
 lock: $(TEST_STAMP)

@@ -116,6 +116,7 @@ class Scope(models.TextChoices):
     CASES_WRITE = "cases:write", "Decide cases"
     FLAGS_WRITE = "flags:write", "File notices in bulk as a trusted flagger"
     AUDIT_READ = "audit:read", "Query and export the audit log"
+    WEBHOOKS = "webhooks:manage", "Manage my organisations' web hooks"
 
 
 class MachineToken(AbstractAuthToken):

@@ -79,7 +79,7 @@ def _batch(alice: Any, rita: Any, numbers: range) -> None:
             (Asset, works),
             (Case, cases),
             (Person, persons),
-            (Notice, _notices(cases, persons, entry)),
+            (Notice, _notices(numbers, cases, persons, entry)),
             (
                 Flag,
                 [Flag(asset=c.asset, case=c, origin="notice", reason="Somebody filed.", entry=entry) for c in cases],
@@ -132,7 +132,7 @@ def _case(work: Any, entry: Any, chance: random.Random) -> Any:
     )
 
 
-def _notices(cases: list[Any], persons: list[Any], entry: Any) -> list[Any]:
+def _notices(numbers: range, cases: list[Any], persons: list[Any], entry: Any) -> list[Any]:
     """Their words sealed, each under a key of its filer."""
     from core.canonical import canonical_json
     from ledger import vault
@@ -143,7 +143,7 @@ def _notices(cases: list[Any], persons: list[Any], entry: Any) -> list[Any]:
     words = canonical_json({"statement": "This shows me and I never agreed to it.", "url_or_text": ""})
     return [
         Notice(
-            number=f"AS-2026-{case.pk.hex[-8:-4].upper()}-{case.pk.hex[-4:].upper()}",
+            number=f"AS-2026-{number // 10_000:04}-{number % 10_000:04}",
             pin_hash="!",
             filer=person,
             asset=case.asset,
@@ -156,7 +156,7 @@ def _notices(cases: list[Any], persons: list[Any], entry: Any) -> list[Any]:
             created_at=case.created_at,
             entry=entry,
         )
-        for case, person in zip(cases, persons, strict=True)
+        for number, case, person in zip(numbers, cases, persons, strict=True)
     ]
 
 

@@ -105,6 +105,14 @@ ASSAY_OFFICE_NAME = env.str("ASSAY_OFFICE_NAME", "Assay")
 ASSAY_JURISDICTIONS = env.list("ASSAY_JURISDICTIONS", ["EU", "US"])
 # The header in which the office's own proxy says from which country a request comes; empty: nobody's place is known.
 ASSAY_COUNTRY_HEADER = env.str("ASSAY_COUNTRY_HEADER", "")
+# Whether members may have web hooks (policy.hooks): off, this office speaks to nobody by itself. The hosts, `host` or
+# `host:port`, that they may lead to although they are in this network or without TLS.
+ASSAY_WEBHOOKS = env.bool("ASSAY_WEBHOOKS", False)
+ASSAY_WEBHOOK_HOSTS: list[str] = env.list("ASSAY_WEBHOOK_HOSTS", [])
+# The EU's transparency database (policy.hooks.tdb_client): its address (https://…, without /api) and this platform's
+# token. Nothing is ever sent but by `manage.py statements submit --really`.
+ASSAY_TDB_URL = env.str("ASSAY_TDB_URL", "").rstrip("/")
+ASSAY_TDB_TOKEN = _secret("ASSAY_TDB_TOKEN")
 # Of so many decisions in a hundred, somebody else decides again without seeing the first answer (policy.desk.quality).
 ASSAY_SECOND_REVIEW_PERCENT = env.int("ASSAY_SECOND_REVIEW_PERCENT", 5, validate=validate.Range(0, 100))
 # The fullest step in which sealed media are ever shown to reviewers; each may choose a softer one (desk.exposure).
@@ -311,6 +319,7 @@ CELERY_BEAT_SCHEDULE = {
     "erasures": {"task": "ledger.complete_erasures", "schedule": 86_400.0},
     "stamps": {"task": "ledger.stamp", "schedule": 3600.0},
     "alarms": {"task": "policy.tell_alarms", "schedule": 60.0},
+    "hooks": {"task": "policy.serve_hooks", "schedule": 60.0},
     "retention": {"task": "policy.retain", "schedule": crontab(hour=4, minute=23)},  # UTC
     "kept_reports": {"task": "provenance.expire_reports", "schedule": 3600.0},
     "drift": {"task": "detection.watch_drift", "schedule": 3600.0},
@@ -414,6 +423,9 @@ SPECTACULAR_SETTINGS = {
         "ClockState": "policy.models.Clock.State",
         "RunState": "detection.models.Run.State",
         "JobState": "core.models.Job.State",
+        "WebhookState": "policy.models.Webhook.State",
+        "WebhookSigning": "policy.models.Webhook.Signing",
+        "DeliveryState": "policy.models.HookDelivery.State",
         "AssetState": "provenance.models.Asset.State",
     },
     "POSTPROCESSING_HOOKS": [
@@ -479,5 +491,6 @@ LOGGING = {
         "kombu": {"level": "WARNING"},
         "PIL": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
     },
 }

@@ -17,9 +17,11 @@ class PolicyConfig(AppConfig):
         from policy.deciding import hashlist, learning, statements, suspensions  # noqa: F401
         from policy.desk import children  # noqa: F401
         from policy.filing import attachments, counter_notices, court_actions, flags, misuse  # noqa: F401
+        from policy.hooks import webhooks  # noqa: F401
         from policy.law import rules
         from policy.mail import deliveries, letters, operators  # noqa: F401
         from policy.rights import breaches, data_rights  # noqa: F401
+        from policy.transparency import reports  # noqa: F401
         from provenance.restriction import (
             register_blocklist,
             register_copy_watch,
@@ -49,20 +51,28 @@ def _regulate() -> None:
     whole: tuple[type[Model], ...] = (
         *(models.Depiction, models.Consent, models.ConsentEvent, models.Flag),
         *(models.Decision, models.Action, models.Appeal, models.MediaView),
-        *(models.DataRequest, models.Export, models.Hold),
+        *(models.DataRequest, models.Hold, models.RegulatorAccount),
+        *(models.Consultation, models.ConsultationMessage, models.Referral),
         *(models.Signal, models.ProcessingBasis, models.TrustedFlagger, models.Attachment),
         *(models.AppealMessage, models.OutOfCourt, models.CounterNotice, models.HashEntry),
         *(models.Suspension, models.Strike, models.Misuse),
         *(models.ReviewerProfile, models.Recusal, models.DeclaredConflict, models.SecondReview),
         *(models.PackVersion, models.PackApproval, models.Breach, models.BreachParty),
+        *(models.RegisterEntry, models.ResearchAccess, models.TransparencyReport, models.Figure),
+        *(models.Proposal, models.Comment),
     )
     for model in whole:
         regulated.register(model)
-    for model in (models.Notice, models.Person):
-        regulated.register(model, but=("wrong_pins", "locked_until"))
+    # What beat notes of its own progress.
+    regulated.register(models.Webhook, but=("failures", "seen"))
+    # How far the building of a bundle is.
+    regulated.register(models.Export, but=("progress",))
+    regulated.register(models.Person)
+    regulated.register(models.Notice, but=("wrong_pins", "locked_until"))
     # What orders the queue follows from clocks, which some end by the hour alone.
     regulated.register(models.Case, but=("next_due_at", "next_rule_id", "queue_at"))
     regulated.register(models.StatementOfReasons, but=("delivered_at", "exported_at"))
+    regulated.register(models.TdbSubmission, but=("errors",))
     # Some clocks end by the hour alone; how long they run is computed once (I13).
     regulated.register(models.Clock, but=("state", "ended_at"))
 
@@ -73,6 +83,10 @@ def _reconcile() -> None:
         reconciliation,
         reconciliation_appeals,
         reconciliation_notices,
+        reconciliation_public,
+        reconciliation_register,
+        reconciliation_regulators,
+        reconciliation_reports,
         reconciliation_rights,
         reconciliation_rules,
         reconciliation_sanctions,
@@ -86,5 +100,11 @@ def _reconcile() -> None:
     register("sanctions", reconciliation_sanctions.sanctions)
     register("desk", reconciliation.desk)
     register("rights", reconciliation_rights.rights)
+    register("regulators", reconciliation_regulators.regulators)
     register("packs", reconciliation_rules.packs)
     register("deadlines", reconciliation_rules.deadlines)
+    register("webhooks", reconciliation_public.webhooks)
+    register("submissions", reconciliation_public.submissions)
+    register("consultations", reconciliation_public.consultations)
+    register("register_of_notices", reconciliation_register.rows)
+    register("figures", reconciliation_reports.figures)

@@ -60,6 +60,18 @@ class Act(StrEnum):
     PUBLISH_RULES = "rules:publish"
     MAKE_EXPORT = "export:make"
     READ_LOG = "audit:read"
+    WRITE_REPORT = "report:write"
+    PUBLISH_REPORT = "report:publish"
+    KEEP_REGISTER = "register:keep"
+    REDACT_REGISTER = "register:redact"
+    GRANT_RESEARCH = "research:grant"
+    CHOOSE_EXAMPLE = "example:choose"
+    READ_CASE_FILE = "case_file:read"
+    KEEP_REGULATORS = "regulator:keep"
+    CONSULT = "consultation:write"
+    PROPOSE = "proposal:write"
+    READ_COMMENTS = "comment:read"
+    REFER = "referral:record"
 
 
 class Allowed(NamedTuple):
@@ -112,6 +124,34 @@ ACTS: Final[dict[Act, Allowed]] = {
     ),
     Act.MAKE_EXPORT: Allowed((Role.REGULATOR,), "Exports are made by regulators."),
     Act.READ_LOG: Allowed((Role.REGULATOR, Role.OPERATOR), "The audit log is read by regulators and operators."),
+    Act.WRITE_REPORT: Allowed(
+        (Role.LEAD_REVIEWER, Role.LEGAL, Role.OPERATOR),
+        "Transparency reports are made by lead reviewers, lawyers and operators.",
+    ),
+    Act.PUBLISH_REPORT: Allowed(
+        (Role.LEAD_REVIEWER, Role.LEGAL, Role.OPERATOR),
+        "Transparency reports are published by lead reviewers, lawyers and operators.",
+    ),
+    Act.KEEP_REGISTER: Allowed(_OPERATING, "The register of notices is kept by lead reviewers and operators."),
+    Act.REDACT_REGISTER: Allowed(
+        (Role.LEAD_REVIEWER,), "What somebody wrote is redacted for researchers by lead reviewers."
+    ),
+    Act.GRANT_RESEARCH: Allowed(_OPERATING, "Links for researchers are given by lead reviewers and operators."),
+    Act.CHOOSE_EXAMPLE: Allowed(
+        (Role.LEAD_REVIEWER, Role.LEGAL),
+        "The case that the public reads as an example is chosen by lead reviewers and lawyers.",
+    ),
+    Act.READ_CASE_FILE: Allowed((Role.REGULATOR,), "The files of cases are opened by regulators."),
+    Act.KEEP_REGULATORS: Allowed((Role.OPERATOR,), "Accounts of authorities are kept by operators."),
+    Act.CONSULT: Allowed(
+        (Role.LEGAL, Role.LEAD_REVIEWER, Role.OPERATOR),
+        "For the office, lawyers, lead reviewers and operators write to authorities.",
+    ),
+    Act.PROPOSE: Allowed(_WRITING, "Changes of the rules are proposed and answered by policy editors and lawyers."),
+    Act.READ_COMMENTS: Allowed(
+        (*_WRITING, Role.LEAD_REVIEWER), "Comments are read by policy editors, lawyers and lead reviewers."
+    ),
+    Act.REFER: Allowed((Role.LEAD_REVIEWER,), "What is handed to an authority is recorded by lead reviewers."),
 }
 
 
@@ -214,6 +254,11 @@ def _why(rows: "QuerySet[Any]", found: Collection[Conflict]) -> dict[uuid.UUID, 
 def first_conflict(rows: "QuerySet[Any]", found: Collection[Conflict]) -> str:
     """The first fact that holds for one of the rows; empty when none does. One query."""
     return next(iter(_why(rows, found).values()), "")
+
+
+def own_cases(user: User) -> QuerySet[Case]:
+    """The cases in which `user` is a party, or close to one."""
+    return Case.objects.filter(_any(_parties(user)))
 
 
 def party_in(cases: QuerySet[Case], user: User) -> str:

@@ -12,24 +12,36 @@ from policy.models import (
     Breach,
     Case,
     Clock,
+    Comment,
     Consent,
+    Consultation,
     CounterNotice,
     DataRequest,
     Decision,
+    Export,
     Flag,
     HashEntry,
+    HookDelivery,
     Misuse,
     Notice,
     OutOfCourt,
     PackVersion,
+    Proposal,
+    RegisterEntry,
+    RegulatorAccount,
     Suspension,
+    TdbSubmission,
+    TransparencyReport,
     TrustedFlagger,
+    Webhook,
 )
 
 BEGIN, END = "<!-- states: written by `manage.py states --write` -->", "<!-- end of states -->"
 MACHINES: tuple[type[models.Model], ...] = (
     *(Notice, Case, Flag, Decision, Action, Appeal, OutOfCourt, CounterNotice, Consent, DataRequest, Breach),
     *(Clock, HashEntry, Misuse, Suspension, TrustedFlagger, PackVersion),
+    *(RegulatorAccount, Export, Consultation, TransparencyReport, RegisterEntry, Proposal, Comment),
+    *(Webhook, HookDelivery, TdbSubmission),
 )
 
 

@@ -4,12 +4,14 @@ from django.urls import path
 
 from policy.api import (
     api_appeals,
+    api_audits,
     api_cases,
     api_consent,
     api_decisions,
     api_desk,
     api_hashes,
     api_notices,
+    api_webhooks,
 )
 
 urlpatterns = [
@@ -57,7 +59,22 @@ urlpatterns = [
     path("consent/<str:token>/receipt", api_consent.ReceiptView.as_view(), name="api_consent_receipt"),
     path("consent-receipts/check", api_consent.ReceiptCheckView.as_view(), name="api_consent_receipt_check"),
     path("bases", api_consent.BasesView.as_view(), name="api_bases"),
-    path("exports", api_cases.ExportsView.as_view(), name="api_exports"),
-    path("exports/<uuid:pk>/file", api_cases.ExportFileView.as_view(), name="api_export_file"),
-    path("log/entries", api_cases.LogEntriesView.as_view(), name="api_log_entries"),
+    path("exports", api_audits.ExportsView.as_view(), name="api_exports"),
+    path("exports/<uuid:pk>", api_audits.ExportView.as_view(), name="api_export"),
+    path("exports/<uuid:pk>/file", api_audits.ExportFileView.as_view(), name="api_export_file"),
+    path("audit/count", api_audits.CountView.as_view(), name="api_audit_count"),
+    path("audit/cases/<uuid:pk>", api_audits.CaseFileView.as_view(), name="api_audit_case"),
+    path("webhooks", api_webhooks.WebhooksView.as_view(), name="api_webhooks"),
+    path("webhooks/key", api_webhooks.WebhookKeyView.as_view(), name="api_webhook_key"),
+    path("webhooks/<uuid:pk>", api_webhooks.WebhookView.as_view(), name="api_webhook"),
+    path("webhooks/<uuid:pk>/state", api_webhooks.WebhookStateView.as_view(), name="api_webhook_state"),
+    path("webhooks/<uuid:pk>/secret", api_webhooks.WebhookSecretView.as_view(), name="api_webhook_secret"),
+    path("webhooks/<uuid:pk>/test", api_webhooks.WebhookTestView.as_view(), name="api_webhook_test"),
+    path("webhooks/<uuid:pk>/deliveries", api_webhooks.DeliveriesView.as_view(), name="api_webhook_deliveries"),
+    path(
+        "webhooks/<uuid:pk>/deliveries/<int:delivery>/again",
+        api_webhooks.DeliveryAgainView.as_view(),
+        name="api_webhook_again",
+    ),
+    path("log/entries", api_audits.LogEntriesView.as_view(), name="api_log_entries"),
 ]

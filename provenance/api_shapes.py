@@ -27,6 +27,7 @@ _WORDS = {
     413: "The file or body is too large",
     414: "The address is too long; use POST",
     415: "This kind of file is not accepted",
+    416: "The file has no such part",
     422: "The file cannot be used",
     429: "Too many requests; Retry-After says when to try again",
 }

@@ -26,7 +26,8 @@ from accounts.models import Membership, Organisation, Role, User
 from core import jobs
 from core.models import Job
 from ledger import proofs
-from policy.models import Category, ReviewerProfile
+from policy.audits import regulators
+from policy.models import Category, RegulatorAccount, ReviewerProfile
 from tests.append_only import let_flush_through
 
 let_flush_through()
@@ -143,7 +144,12 @@ def ravi(db: None) -> User:
 
 @pytest.fixture
 def greta(db: None) -> User:
-    return _person("Greta", Role.REGULATOR, organisation="The Regulator")
+    """Of an authority for the European Union, invited and come in; everything may be opened for it."""
+    user = _person("Greta", Role.REGULATOR, organisation="The Regulator")
+    terms = regulators.Terms("The Regulator", ["EU"], "DSA Articles 51 and 72", list(RegulatorAccount.Scope), 730)
+    regulators.invite(None, terms, email=user.email)
+    regulators.activate(user)
+    return user
 
 
 @pytest.fixture

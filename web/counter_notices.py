@@ -76,6 +76,8 @@ def _page(
         "clocks": row.clocks.order_by("due_at") if row else [],
         "words": counter_notices.fields_of(row) if row else {},
         "actions": court_actions.actions_told(row) if row and row.state == CounterNotice.State.BLOCKED else [],
+        "complaints": counter_notices.complaints(decision).count(),
+        "known": counter_notices.known_complaints(decision),
     }
     status = 422 if form is not None and form.errors else 200
     return render(request, "notices/counter_notice.html", context, status=status)
@@ -106,14 +108,27 @@ def told_action(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         raise NotFound("counter-notice with an action in court")
     lead = signed_in(request)
     authority.may_open(row.decision.case, lead)
-    form = LiftForm(request.POST or None)
+    actions = court_actions.standing(row)
+    form = LiftForm(request.POST or None, actions=actions)
     if request.method == "POST" and form.is_valid():
         try:
-            court_actions.lift(row, lead, form.cleaned_data["reason"])
+            done = _looked(request, row, lead, form)
         except Problem as problem:
             onto(form, problem)
         else:
-            messages.success(request, "The work comes back on its day.")
+            messages.success(request, done)
             return redirect("told_action", pk)
-    context = {"row": row, "form": form, "actions": court_actions.actions_told(row)}
+    within = court_actions.LOOKED_AT_WITHIN.days
+    context = {"row": row, "form": form, "actions": actions, "within": within}
     return render(request, "notices/told_action.html", context, status=422 if form.errors else 200)
+
+
+def _looked(request: HttpRequest, row: CounterNotice, lead: User, form: LiftForm) -> str:
+    """What the lead found; the sentence that says what follows."""
+    said = {"why": form.cleaned_data["reason"], "notice": form.cleaned_data.get("notice", "")}
+    if request.POST.get("found") == "yes":
+        court_actions.confirm(row, lead, **said)
+        return "The action is there: the work stays as it is."
+    court_actions.lift(row, lead, **said)
+    left = row.state == CounterNotice.State.BLOCKED
+    return "Another action still keeps the work away." if left else "The work comes back on its day."

@@ -68,6 +68,7 @@ def _cards(user: User) -> list[dict[str, object]]:
         cards.append(card("tree", "Audit log", "/regulator/", None, "Query the log and take a verifiable export."))
     if user.has_role(*ACTS[Act.ANSWER_DATA_REQUEST].roles):
         cards += operations.cards()
+    cards += operations.of_authorities(user)
     cards.append(card("key", "Machine tokens", "/tokens/", user.auth_token_set.count(), "tokens of yours"))
     cards.append(
         card("shield", "Sign-in and security", "/account/2fa/", None, "Second factor, passkeys, recovery codes.")

@@ -19,6 +19,7 @@ SCOPES_OF: dict[Scope, tuple[Role, ...]] = {
     Scope.CASES_READ: REVIEWERS,
     Scope.CASES_WRITE: REVIEWERS,
     Scope.AUDIT_READ: (Role.REGULATOR, Role.OPERATOR),
+    Scope.WEBHOOKS: tuple(Role),
 }
 
 

@@ -9,11 +9,12 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.access import role_required
+from accounts.access import role_required, signed_in
+from accounts.models import User
 from core.clock import now
 from policy.authority import ACTS, Act
 from policy.deciding import hashlist
-from policy.models import Breach, Clock, DataRequest
+from policy.models import Breach, Clock, Consultation, DataRequest
 from policy.rights import holds
 from web import hash_list
 
@@ -24,7 +25,7 @@ operators = role_required(*ACTS[Act.ANSWER_DATA_REQUEST].roles)
 @never_cache
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    return render(request, "data/operations.html", {"cards": cards()})
+    return render(request, "data/operations.html", {"cards": [*cards(), *of_authorities(signed_in(request))]})
 
 
 def cards() -> list[dict[str, object]]:
@@ -39,7 +40,21 @@ def cards() -> list[dict[str, object]]:
         card("flag", "Breaches", "/operations/breaches/", untold.count(), "not told to the authority", _first(untold)),
         card("book", "Legal holds", "/operations/holds/", reviews, "whose review is due"),
         card("copy", "Blocked copies", "/blocked-copies/", copies, "works on the list"),
+        card("tree", "Transparency reports", "/operations/reports/", None, "made, counted, published"),
+        card("eye", "Register of notices", "/operations/register/", None, "rows, and links for researchers"),
     ]
+
+
+def of_authorities(user: User) -> list[dict[str, object]]:
+    """The cards about authorities, of those that this person may open."""
+    found = []
+    if user.has_role(*ACTS[Act.KEEP_REGULATORS].roles):
+        path = "/operations/regulators/"
+        found.append(card("person", "Accounts of authorities", path, None, "invited, renewed, suspended"))
+    if user.has_role(*ACTS[Act.CONSULT].roles):
+        waiting = Consultation.objects.filter(state=Consultation.State.OPEN).count()
+        found.append(card("mail", "Consultations", "/operations/consultations/", waiting, "open with authorities"))
+    return found
 
 
 def _first(rows: "QuerySet[Any]") -> dt.datetime | None:

@@ -90,6 +90,7 @@ _SAME = {
     "verification": "request",
     "trust_list": "request",
     "certificate": "request",
+    "tdb": "office",
 }
 GENERAL = Group(
     _("A step of the process"),
@@ -125,9 +126,20 @@ _PROCESS = frozenset(
         "misuse",
         "quality",
         "removal",
+        "register",
+        "research",
         "reviewer",
         "statement",
         "suspension",
+        "comment",
+        "proposal",
+        "webhook",
+        "charter",
+        "example",
+        "regulator",
+        "query",
+        "referral",
+        "consultation",
     }
 )
 

@@ -1,4 +1,5 @@
-"""Pages: the public ones, the creator's, the account's. The process pages are in `web/urls_process.py`."""
+"""Pages: the public ones, the creator's, the account's. Others: `web/urls_process.py`,
+`web/urls_regulator.py`, `web/urls_public.py`."""
 
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -37,4 +38,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tokens/", tokens.tokens, name="tokens"),
     path("tokens/revoke/", tokens.revoke, name="token_revoke"),
     path("", include("web.urls_process")),
+    path("", include("web.urls_regulator")),
+    path("", include("web.urls_public")),
 ]

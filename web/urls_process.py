@@ -1,4 +1,4 @@
-"""Addresses of the process pages: review, notices, consent, appeals, regulator, data rights, rules."""
+"""Addresses of the process pages: review, notices, consent, appeals, data rights, rules."""
 
 from django.urls import URLPattern, URLResolver, path
 
@@ -21,7 +21,6 @@ from web import (
     notices,
     operations,
     out_of_court,
-    regulator,
     report,
     review,
     review_media,
@@ -89,6 +88,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("review/<uuid:pk>/heat/<uuid:finding>/", review_media.heat_map, name="review_heat"),
     path("review/<uuid:pk>/filer/<str:number>/", review_media.filer, name="review_filer"),
     path("review/<uuid:pk>/decide/", review.decide, name="review_decide"),
+    path("review/<uuid:pk>/draft/", review.draft, name="review_draft"),
     path("decisions/<uuid:pk>/", appeal_doors.decision_page, name="decision"),
     path("decisions/<uuid:pk>/appeal/<str:what>/", appeal_doors.by_account, name="decision_appeal"),
     path("decisions/<uuid:pk>/documents/<uuid:document>/", appeal_doors.document_by_account, name="decision_document"),
@@ -130,10 +130,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("appeals/<uuid:pk>/ask/", appeals.ask, name="appeal_ask"),
     path("appeals/<uuid:pk>/documents/<uuid:document>/", appeals.document, name="appeal_document"),
     path("appeals/<uuid:pk>/outside/", out_of_court.dispute, name="out_of_court"),
-    path("regulator/", regulator.room, name="regulator"),
-    path("regulator/leave/", regulator.leave, name="regulator_leave"),
-    path("regulator/export/", regulator.export, name="regulator_export"),
-    path("regulator/exports/<uuid:pk>/", regulator.download, name="regulator_download"),
     path("my-data/", data_rights.my_data, name="my_data"),
     path("my-data/account/", data_rights.by_account, name="my_data_account"),
     path("my-data/notice/<str:number>/", data_rights.by_notice, name="my_data_notice"),

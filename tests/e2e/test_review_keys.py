@@ -16,7 +16,10 @@ SHORTCUTS = (ROOT / "web" / "templates" / "review" / "_shortcuts.html").read_tex
 PAGE = f"""<!doctype html><title>A case</title><div id="messages" role="status"></div>
 <a href="/next" data-key="n">Next case</a><button type="button" data-shortcuts hidden>Keyboard shortcuts</button>
 <div id="shortcuts" hidden tabindex="-1"><input type="checkbox" id="keys-on" data-keys checked></div>
-<section id="decide"><h2 tabindex="-1" data-key="d">Decide</h2><form action="/preview">
+<button form="compose" hidden>Read it</button>
+<div data-enter><input name="reason" aria-label="Why" form="compose"><button form="compose" formaction="/unseal"
+formnovalidate data-key="u">Show it</button></div>
+<section id="decide"><h2 tabindex="-1" data-key="d">Decide</h2><form id="compose" action="/preview">
 <input type="radio" name="outcome" value="hide" aria-label="Hide"><input type="text" name="until" value="2026-12-01">
 <textarea name="explanation" aria-label="Explanation"></textarea><button data-key="p">Read it</button></form></section>
 <script>{SCRIPT}</script>"""
@@ -52,6 +55,26 @@ def test_to_read_the_statement_nothing_is_asked(page: Page) -> None:
     page.get_by_label("Explanation").fill("The face is not theirs.")
     page.get_by_label("Hide").focus()
     page.keyboard.press("p")
+    page.wait_for_url("**/preview?**")
+
+
+@pytest.mark.parametrize("how", ["click", "enter", "key"])
+def test_what_is_written_goes_along_to_the_next_step_of_the_seal_and_nothing_is_asked(page: Page, how: str) -> None:
+    page.on("dialog", lambda dialog: pytest.fail(f"asked: {dialog.type}"))
+    page.get_by_label("Explanation").fill("The face is not theirs.")
+    if how == "key":
+        page.get_by_label("Hide").focus()
+        page.keyboard.press("u")
+    elif how == "enter":
+        page.get_by_label("Why").fill("To compare")
+        page.keyboard.press("Enter")
+    else:
+        page.get_by_role("button", name="Show it").click()
+    page.wait_for_url("**/unseal?**explanation=The+face+is+not+theirs.*")
+
+
+def test_enter_in_the_composer_opens_no_picture(page: Page) -> None:
+    page.locator("input[name=until]").press("Enter")
     page.wait_for_url("**/preview?**")
 
 

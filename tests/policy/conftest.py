@@ -12,11 +12,14 @@ from accounts.models import User
 from ledger import log
 from ledger.events import EventType
 from ledger.models import Entry
+from ledger.receipts import disclosures_for
+from policy.audits import regulators
 from policy.deciding import decisions
 from policy.desk import cases
 from policy.filing import notices
 from policy.models import Case, Decision, Notice
 from provenance.models import Asset, Manifest, Rendition
+from tests.policy import bundles
 
 MakeAsset = Callable[..., Asset]
 FileNotice = Callable[..., tuple[Notice, str]]
@@ -31,6 +34,13 @@ def leaf_of(type: str) -> dict[str, Any]:
     """The only leaf of this type; fails when there is none, or more."""
     leaf: dict[str, Any] = json.loads(bytes(Entry.objects.get(type=type).leaf))
     return leaf
+
+
+def about_of(type: str) -> dict[str, Any]:
+    """What the only entry of this type says under seal of its case."""
+    (about,) = disclosures_for(Entry.objects.get(type=type), ["about"])
+    assert isinstance(about.value, dict)
+    return dict(about.value)
 
 
 def agreed(case: Case, rita: User, ravi: User, **said: Any) -> Decision:
@@ -107,3 +117,17 @@ def case(asset: Asset, file_notice: FileNotice, rita: User) -> Case:
 def any_date(settings: Any) -> None:
     """The clock may be set to any date, also before the entries that fixtures made today."""
     settings.ASSAY_LOG_CLOCK_TOLERANCE = 10**9
+
+
+@pytest.fixture
+def gus(db: None) -> User:
+    """Of an authority of the United States; nothing of the European Union is theirs."""
+    account = regulators.invite(None, bundles.terms(), email="gus@authority.example", name="Gus")
+    regulators.activate(account.user)
+    return account.user
+
+
+@pytest.fixture
+def intimate(asset: Asset, file_notice: FileNotice, rita: User) -> Case:
+    """A case that a law about works speaks of; Rita has it."""
+    return cases.assign(file_notice(asset, category="ncii", jurisdiction="US")[0].case, rita)

@@ -24,6 +24,7 @@ from policy.models import Case, Consent, Export, Flag, Notice, Person
 from policy.rights import holds, people, retained, retention
 from policy.rulebook.rows import Rule
 from provenance.models import Asset
+from tests.policy.bundles import taken
 from tests.policy.conftest import FileNotice, leaf_of
 
 pytestmark = pytest.mark.django_db
@@ -125,7 +126,7 @@ def test_the_file_of_a_bundle_goes_and_its_record_stays(
     asset: Asset, greta: User, settle: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
     settle()
-    export = exports.make_export(greta, purpose="Inquiry 12 into deadlines")
+    export = taken(greta, purpose="Inquiry 12 into deadlines")
     exports.open_export(export, greta).close()
     with time_machine.travel(now() + YEAR + dt.timedelta(days=1)), django_capture_on_commit_callbacks(execute=True):
         assert done("exports").count == 1

@@ -2,10 +2,12 @@
 
 import hashlib
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core import mail
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import transaction
@@ -13,9 +15,12 @@ from django.test import Client
 from PIL import Image
 
 from accounts.models import User
+from core import jobs
+from core.models import Job
 from core.storage import key_of
 from ledger import log
 from ledger.events import EventType
+from policy.consents import consent_pins
 from policy.deciding import decisions
 from policy.desk import cases
 from policy.filing import notices
@@ -102,10 +107,25 @@ def decide(case: Case, reviewer: User, *, outcome: str = "hide") -> Decision:
 
 
 def answered(link: str) -> Client:
-    """A browser in which the person shown has just said no through their link, and so got the PIN of their own."""
+    """A browser in which the person shown has just said no through their link, and given the PIN that was mailed."""
     client = browser()
     assert client.post(f"{link}answer/", {"answer": "no"}).status_code == 302
+    assert client.post(f"{link}pin/", {"pin": mailed_pin()}).status_code == 302
     return client
+
+
+def mailed_pin() -> str:
+    """The PIN of a person shown, as the last mail says it; "" if none was sent."""
+    for job in Job.objects.filter(name=consent_pins.SEND, state=Job.State.QUEUED):
+        jobs.run(str(job.pk))
+    bodies = [str(one.body) for one in mail.outbox]
+    found = [pin for body in bodies for pin in re.findall(r"PIN: (\d{4} \d{4} \d{4})\n", body)]
+    return found[-1] if found else ""
+
+
+def mailed_link() -> str:
+    """The link of the last such mail."""
+    return str(re.findall(r"(/consent/\S+/)\n", str(mail.outbox[-1].body))[-1])
 
 
 def browser(user: User | None = None, *, csrf: bool = False) -> Client:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from accounts.models import REVIEWERS, Role, User
 from accounts.people import create_person
+from policy.audits import regulators
 from policy.consents import bases
 from policy.desk import reviewers, roster
-from policy.models import Category, ProcessingBasis, Purpose
+from policy.models import Category, ProcessingBasis, Purpose, RegulatorAccount
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,13 @@ class Character:
 OFFICE = "The Office"
 # So that the demo's faces are examined; a real office writes its own assessment before it records one.
 BASIS = "Assessment of the demonstration office: example people only, nobody is identified, everybody may object."
+TERMS = regulators.Terms(
+    authority="The Regulator",
+    jurisdictions=["EU"],
+    legal_basis="Regulation (EU) 2022/2065, Articles 51 and 72 (an example)",
+    scopes=list(RegulatorAccount.Scope),
+    days=366,
+)
 CAST = (
     Character("Alice", (Role.CREATOR,), "Alice’s Studio", "creator: registers, asks for consent"),
     Character("Bob", (Role.CREATOR,), "The Morning Paper", "creator: one of his works is flagged"),
@@ -51,6 +59,9 @@ def _ensure(character: Character) -> User:
     )
     if user.has_role(*REVIEWERS) and reviewers.profile_of(user) is None:
         roster.set_profile(user, by=None, trained=Category.values, languages=["en", "de"])
+    if user.has_role(Role.REGULATOR) and regulators.of(user) is None:
+        regulators.invite(None, TERMS, email=user.email)
+        regulators.activate(user)
     return user
 
 

@@ -18,13 +18,15 @@ from ledger.models import Checkpoint, Sequence
 from ledger.receipts import receipt_for
 from policy import authority
 from policy.audits import exports
-from policy.consents import consent
+from policy.consents import consent, consent_pins
 from policy.deciding import decisions
 from policy.desk import cases
 from policy.filing import notices
-from policy.models import Appeal, Category, Decision, Flag, Purpose
+from policy.law import charter
+from policy.models import Appeal, Category, Decision, Export, Flag, Purpose
 from policy.redress import appeals
 from policy.rights import data_rights
+from policy.transparency import example
 from provenance.models import Asset, Rendition
 from provenance.registration import register_asset
 from provenance.verification import Report, verify_file
@@ -96,7 +98,7 @@ def examine(stage: Stage) -> None:
 
 
 def ask_consent(stage: Stage) -> None:
-    stage.step("Alice asks Dana, whose table is shown, for consent. Dana answers by link, without an account.")
+    stage.step("Alice asks Dana, whose table is shown, for consent. Dana answers by link and is mailed a PIN.")
     asset: Asset = stage.props["asset"]
     asked, link = consent.ask_consent(
         asset,
@@ -105,9 +107,11 @@ def ask_consent(stage: Stage) -> None:
         contact="dana@demo.example",
         purposes=[Purpose.PUBLISH],
     )
-    consent.grant(asked)
+    consent_pins.answer(asked, lambda: consent.grant(asked).state, yes=True, shown=False)
     stage.settle()
     stage.props["consent"] = asked
+    stage.expect(asked.depiction.person.pin_hash, "no PIN was made")
+    stage.show("PIN", f"mailed to Dana alone; without a mail server mails are files in {settings.EMAIL_FILE_PATH}")
     stage.show("answer", f"{consent.standing(asked)}, bound to the signed file and its manifest")
     stage.page(link)
 
@@ -212,9 +216,21 @@ def appeal(stage: Stage) -> None:
     stage.page(f"/appeals/{filed.pk}/")
 
 
+def explain(stage: Stage) -> None:
+    stage.step("Lena, the lawyer, adopts the charter and chooses this case as the example that everybody may read.")
+    bound = charter.adopt(stage.people["Lena"], charter.versions()[-1])
+    stage.expect(bound.holds, "the charter's signature does not hold")
+    stage.show("charter", f"version {bound.version}, signed with {bound.signer}")
+    example.choose(stage.props["case"], stage.people["Lena"], words=True)
+    stage.settle()
+    stage.expect(example.shown(), "the example is not shown")
+    stage.page("/charter/")
+    stage.page("/how-we-decide/")
+
+
 def export(stage: Stage) -> None:
     stage.step("Greta, the regulator, exports the trail and verifies it without trusting the office.")
-    made = exports.make_export(stage.people["Greta"], purpose="Demonstration of the offline verifier")
+    made = _bundle(stage, "Demonstration of the offline verifier")
     bundle = stage.folder / "bundle.zip"
     with storage.open_file(made.key) as source:
         bundle.write_bytes(source.read())
@@ -246,7 +262,7 @@ def erase(stage: Stage) -> None:
     status, _ = _verify_bundle(stage.props["bundle"])
     stage.expect(status == 0, "the old bundle no longer verifies")
     stage.show("old bundle", "still verifies")
-    made = exports.make_export(stage.people["Greta"], purpose="After the erasure")
+    made = _bundle(stage, "After the erasure")
     fresh = stage.folder / "bundle-after-erasure.zip"
     with storage.open_file(made.key) as source:
         fresh.write_bytes(source.read())
@@ -274,6 +290,7 @@ STORY: list[Callable[[Stage], None]] = [
     report,
     decide,
     appeal,
+    explain,
     export,
     erase,
     check,
@@ -284,6 +301,15 @@ def merkle_root_at(size: int) -> bytes:
     """The root of the first `size` leaves, from the leaves themselves."""
     leaves = Sequence.objects.filter(index__lt=size).order_by("index").select_related("entry")
     return merkle.root_of([merkle.leaf_hash(bytes(row.entry.leaf)) for row in leaves])
+
+
+def _bundle(stage: Stage, purpose: str) -> Export:
+    """What Greta asks for, once a worker has built it."""
+    made = exports.request_export(stage.people["Greta"], purpose=purpose)
+    stage.settle()
+    made.refresh_from_db()
+    stage.expect(made.state == Export.State.BUILT, f"the bundle was not built: {made.error_code}")
+    return made
 
 
 def _verify(path: Path) -> Report:
@@ -306,7 +332,7 @@ def _verify_bundle(bundle: Path) -> tuple[int, str]:
 
 def _forge(bundle: Path, target: Path, member: str) -> None:
     """The same archive with one byte of one member changed, and a correct zip checksum for it."""
-    with zipfile.ZipFile(bundle) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(bundle) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for info in source.infolist():
             data = bytearray(source.read(info))
             if info.filename == member:
